@@ -1,0 +1,62 @@
+# Two commands do all: `make demo` and `make test`. Everything lives in .venv and ./demo; `make clean` removes both.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+CONFIG ?= configs/nightly.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test test-all lint format bench docs lock clean
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "harvester needs Python 3.11 or newer; name one with: make PYTHON=python3.12 " + "$(MAKECMDGOALS)")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.runtime  ## install the tool and its locked dependencies into .venv
+
+demo: $(VENV)/.runtime  ## emulator, one harvest of every provider, the report, and where the files lie
+	$(BIN)/harvester demo
+
+run: $(VENV)/.runtime  ## one run of CONFIG (configs/nightly.toml unless named)
+	$(BIN)/harvester run $(CONFIG)
+
+test: $(VENV)/.dev  ## the default suite, within about 5 minutes on 2 cores
+	$(PYTEST)
+
+test-all: $(VENV)/.dev  ## the default suite and the long tests
+	$(PYTEST) -m ''
+
+lint: $(VENV)/.dev  ## ruff, mypy --strict, and the floors of docs/architecture.md
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## put the code into the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## the micro-benchmarks, each as a ratio to something run beside it
+	$(BIN)/python bench/run.py
+
+docs: $(VENV)/.dev  ## write docs/commands.md from the program's own --help
+	$(BIN)/python docs/commands.py
+
+lock:  ## resolve the dependencies again, with hashes
+	@test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
+	.venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --group build -o requirements.lock
+	.venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra speed --group build --group test --group lint -c requirements.lock -o requirements-dev.lock
+
+clean:  ## remove the environment, the demo and the caches
+	rm -rf $(VENV) .venv-lock demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
