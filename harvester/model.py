@@ -23,7 +23,7 @@ def weaker_than(verdict: Verdict, required: Verdict) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is kept, not the secret: `env:NAME`, `file:/path`, `cmd:program`, `keyring:s/n`, `literal:...`."""
+    """Where a secret is kept, not the secret: `env:NAME`, `file:/path`, `cmd:program args`, `keyring:s/n`."""
 
     scheme: Literal["env", "file", "cmd", "keyring", "literal"]
     rest: str = field(repr=False)
@@ -69,7 +69,7 @@ class Application:
     fields: tuple[str, ...] = ()
     trust_env: bool = False
     """Whether HTTPS_PROXY and its kin are obeyed."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)

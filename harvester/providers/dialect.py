@@ -1,4 +1,4 @@
-"""What a provider declares. A provider is a value of these types: no code, unless something is truly its own."""
+"""What a provider declares. A provider is a value of these types: code only for what is its own."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Provider:
     optional_keys: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request; `{key}` stands for the tenant's key."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     shared_host: bool = True
     """False: behind one host stand as many servers as tenants, so limits are per tenant as well."""
 
