@@ -1,0 +1,97 @@
+"""The line of windows that are out: asked for ahead, answered in any order, taken in offset order."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from harvester.model import Page, Window
+
+
+@dataclass(slots=True)
+class Slot:
+    """One window's place in the line."""
+
+    window: Window
+    confirms: bool = False
+    """Asked only to see whether a short page was the last."""
+    asked: bool = False
+    page: Page | None = None
+    poisoned: bool = False
+    """One row that the server can't serve."""
+    gap_tried: bool = False
+    witnessed: bool = False
+    """Its order was looked at."""
+
+    @property
+    def settled(self) -> bool:
+        return self.page is not None or self.poisoned
+
+
+class Line:
+    def __init__(self) -> None:
+        self._slots: deque[Slot] = deque()
+        self._flying = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def flying(self) -> int:
+        """Windows asked for and not answered yet."""
+        return self._flying
+
+    @property
+    def confirming(self) -> bool:
+        return any(slot.confirms for slot in self._slots)
+
+    def append(self, window: Window, *, confirms: bool = False) -> None:
+        self._slots.append(Slot(window, confirms=confirms))
+
+    def put_first(self, window: Window) -> None:
+        self._slots.appendleft(Slot(window))
+
+    def ask(self, room: int) -> list[Window]:
+        """Up to `room` windows that nobody asked for yet."""
+        chosen = [slot for slot in self._slots if not slot.asked][: max(0, room)]
+        for slot in chosen:
+            slot.asked = True
+        self._flying += len(chosen)
+        return [slot.window for slot in chosen]
+
+    def received(self, page: Page) -> None:
+        """Put a page into its slot. A page that nobody waits for any more is dropped."""
+        slot = self._waiting_for(page.window)
+        if slot is not None:
+            slot.page = page
+            self._flying -= 1
+
+    def failed(self, window: Window, overlap: int) -> None:
+        """Halve a window that can't be served; a single row is poisoned."""
+        slot = self._waiting_for(window)
+        if slot is None:
+            return
+        self._flying -= 1
+        if window.limit == 1:
+            slot.poisoned = True
+            return
+        half = window.limit // 2
+        shared = overlap if half > overlap else 0
+        place = self._slots.index(slot)
+        del self._slots[place]
+        self._slots.insert(place, Slot(Window(window.offset + half, window.limit - half)))
+        self._slots.insert(place, Slot(Window(window.offset, half + shared)))
+
+    def head(self) -> Slot | None:
+        """The first slot, if its answer has come."""
+        return self._slots[0] if self._slots and self._slots[0].settled else None
+
+    def pop(self) -> None:
+        self._slots.popleft()
+
+    def clear(self) -> None:
+        self._slots.clear()
+        self._flying = 0
+
+    def _waiting_for(self, window: Window) -> Slot | None:
+        return next((s for s in self._slots if s.asked and not s.settled and s.window == window), None)

@@ -1,0 +1,101 @@
+"""Which rows of a page were written before? In O(pages) memory while the order by id holds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from harvester.model import Page
+from harvester.paging.order import Collation, OrderWitness
+
+RECENT = 4
+"""Pages whose ids are kept. Rows that reappear further back than this mean a shift by pages, not by rows."""
+
+
+class HistoryNeeded(Exception):  # noqa: N818 - a question to the caller, not an error
+    """The order broke: only the ids written so far can tell what is new. Give them to `Seen.remember`."""
+
+
+class Seen:
+    """Tells the rows that no earlier page gave.
+
+    While every page ascends by id, a row above the highest one written is new, and one within the pages
+    still held is found there: nothing else is kept. Where the order does not hold, every id is kept as a
+    16-byte digest (about 100 bytes a row in memory).
+    """
+
+    def __init__(self, order: OrderWitness) -> None:
+        self._order = order
+        self._recent: deque[tuple[frozenset[str], str]] = deque(maxlen=RECENT)
+        self._high: str | None = None
+        self._key: Collation | None = None
+        self._digests: set[bytes] | None = None
+        self._written = 0
+
+    def remember(self, ids: Iterable[str]) -> None:
+        """Go on by digests, with the ids that were written so far."""
+        self._digests = {_digest(row_id) for row_id in ids}
+
+    def new_rows(self, page: Page) -> list[int]:
+        """Numbers of the rows to write. Raises `HistoryNeeded` before anything is changed."""
+        if self._digests is None:
+            key = self._order.collation
+            rows = self._by_order(page, key) if key is not None and self._key in (None, key) else None
+            if rows is None:
+                if self._written:
+                    raise HistoryNeeded
+                self._digests = set()
+            else:
+                self._note(page, rows, key)
+                return rows
+        return self._by_digest(page)
+
+    def _by_order(self, page: Page, key: Collation) -> list[int] | None:
+        """The new rows, or None when the order can't tell."""
+        ids = page.ids
+        if not ids:
+            return []
+        if self._high is None:
+            return list(range(len(ids)))
+        high = key(self._high)
+        if high < key(ids[0]):
+            return list(range(len(ids)))
+        held = min(key(first) for _, first in self._recent)
+        rows: list[int] = []
+        for i, row_id in enumerate(ids):
+            mark = key(row_id)
+            if high < mark:
+                rows.extend(range(i, len(ids)))  # the page ascends: so do all that follow
+                break
+            if any(row_id in recent for recent, _ in self._recent):
+                continue
+            if mark < held:
+                return None
+            rows.append(i)  # inserted into a stretch that we hold, after we had read it
+        return rows
+
+    def _note(self, page: Page, rows: list[int], key: Collation | None) -> None:
+        assert key is not None
+        self._key = key
+        if page.ids:
+            self._recent.append((frozenset(page.ids), page.ids[0]))
+            if self._high is None or key(self._high) < key(page.ids[-1]):
+                self._high = page.ids[-1]
+        self._written += len(rows)
+
+    def _by_digest(self, page: Page) -> list[int]:
+        digests = self._digests
+        assert digests is not None
+        rows: list[int] = []
+        for i, row_id in enumerate(page.ids):
+            digest = _digest(row_id)
+            if digest not in digests:
+                digests.add(digest)
+                rows.append(i)
+        self._written += len(rows)
+        return rows
+
+
+def _digest(row_id: str) -> bytes:
+    return blake2b(row_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
