@@ -167,6 +167,9 @@ class Certificate:
     total_first: int | None = None
     total_last: int | None = None
     unique: int = 0
+    duplicates: int = 0
+    """Rows that came more than once, the overlap included."""
+    pages: int = 0
     poisoned: tuple[int, ...] = ()
     """Offsets that the server could not serve."""
     notes: tuple[str, ...] = ()

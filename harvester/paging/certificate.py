@@ -91,6 +91,8 @@ def certify(
         total_first=evidence.total_first,
         total_last=evidence.total_last,
         unique=evidence.unique,
+        duplicates=evidence.duplicates,
+        pages=evidence.pages,
         poisoned=tuple(sorted(evidence.poisoned)),
         notes=tuple(evidence.notes),
     )

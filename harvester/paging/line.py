@@ -45,6 +45,11 @@ class Line:
     def confirming(self) -> bool:
         return any(slot.confirms for slot in self._slots)
 
+    @property
+    def end(self) -> int:
+        """The offset behind the last window; 0 for an empty line."""
+        return self._slots[-1].window.offset + self._slots[-1].window.limit if self._slots else 0
+
     def append(self, window: Window, *, confirms: bool = False) -> None:
         self._slots.append(Slot(window, confirms=confirms))
 

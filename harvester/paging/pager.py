@@ -10,7 +10,7 @@ offset, a last page that repeats, rows that can't be served. None of them makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harvester.errors import CeilingError, PagingError
@@ -150,7 +150,7 @@ class Pager:
             if self._fill_gap(slot, page):
                 return
             if not slot.witnessed:
-                self._order.see(page.ids)
+                self._order.see(_sound(page))
                 slot.witnessed = True
             rows = self._seen.new_rows(page)  # may ask for history: nothing was changed until here
             self._line.pop()
@@ -216,17 +216,17 @@ class Pager:
             self.trust_total = False
 
     def _take_first(self, page: Page) -> None:
-        rows, total = len(page.ids), self._total
-        self._next = page.end - self.overlap
+        rows, asked, total = len(page.ids), page.window.limit, self._total
+        self._next = max(page.end, self._line.end) - self.overlap
         if not rows:
             self._refute_total(0)
             self._end(proved=True)
-        elif rows > self.limit:
-            self._evidence.note(f"pages longer than asked for: {rows} rows instead of {self.limit}")
+        elif rows > asked:
+            self._evidence.note(f"pages longer than asked for: {rows} rows instead of {asked}")
             self._effective = rows
             if total == rows:
                 self._end(proved=True)
-        elif total is not None and rows < self.limit:
+        elif total is not None and rows < asked:
             if total <= rows:
                 self._end(proved=True)
             else:
@@ -358,3 +358,8 @@ class Pager:
         return certify(
             self._evidence, order_asked=self.order_asked, order_seen=self._order.seen, pairs=self._order.pairs
         )
+
+
+def _sound(page: Page) -> Sequence[str]:
+    """The ids of rows that have one of their own: a stand-in says nothing about the order."""
+    return [row_id for i, row_id in enumerate(page.ids) if i not in page.flaws] if page.flaws else page.ids

@@ -53,35 +53,36 @@ class Seen:
 
     def _by_order(self, page: Page, key: Collation) -> list[int] | None:
         """The new rows, or None when the order can't tell."""
-        ids = page.ids
+        ids, flaws = page.ids, page.flaws
         if not ids:
             return []
         if self._high is None:
-            return list(range(len(ids)))
+            return [i for i, row_id in enumerate(ids) if not self._held(row_id)]
         high = key(self._high)
-        if high < key(ids[0]):
+        if not flaws and high < key(ids[0]):
             return list(range(len(ids)))
-        held = min(key(first) for _, first in self._recent)
+        oldest = min(key(first) for _, first in self._recent)
         rows: list[int] = []
         for i, row_id in enumerate(ids):
-            mark = key(row_id)
-            if high < mark:
-                rows.extend(range(i, len(ids)))  # the page ascends: so do all that follow
-                break
-            if any(row_id in recent for recent, _ in self._recent):
+            if self._held(row_id):
                 continue
-            if mark < held:
+            # A row below the highest was inserted, after we had read there, into a stretch that we hold.
+            if i not in flaws and not high < (mark := key(row_id)) and mark < oldest:
                 return None
-            rows.append(i)  # inserted into a stretch that we hold, after we had read it
+            rows.append(i)
         return rows
+
+    def _held(self, row_id: str) -> bool:
+        return any(row_id in recent for recent, _ in self._recent)
 
     def _note(self, page: Page, rows: list[int], key: Collation | None) -> None:
         assert key is not None
         self._key = key
-        if page.ids:
-            self._recent.append((frozenset(page.ids), page.ids[0]))
-            if self._high is None or key(self._high) < key(page.ids[-1]):
-                self._high = page.ids[-1]
+        sound = [row_id for i, row_id in enumerate(page.ids) if i not in page.flaws]
+        if sound:
+            self._recent.append((frozenset(page.ids), sound[0]))
+            if self._high is None or key(self._high) < key(sound[-1]):
+                self._high = sound[-1]
         self._written += len(rows)
 
     def _by_digest(self, page: Page) -> list[int]:

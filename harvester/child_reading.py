@@ -1,0 +1,139 @@
+"""Reading child resources: what a provider keeps per record of another collection.
+
+The parents are listed first, as their own pull would; then each one's children are fetched, some parents at
+once, and written in the parents' order. Each line says whose child it is (`parent_key`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+import orjson
+
+from harvester.access import Access
+from harvester.errors import HarvesterError, RefusedError
+from harvester.http.client import Reply
+from harvester.http.fetch import Tally
+from harvester.http.slices import object_of, with_parent
+from harvester.lines import Lines, Listing
+from harvester.model import VERDICTS, Certificate, Pull
+from harvester.providers.dialect import Resource
+from harvester.reading import read_collection
+
+BATCH = 32
+"""Parents whose children are fetched at once and held in memory until they are written."""
+
+
+@dataclass(slots=True)
+class Children:
+    """What was read, and what was left out on purpose."""
+
+    certificate: Certificate
+    parents: int
+    skipped: int
+    """Parents in a state in which the provider has nothing final for them, e.g. running jobs."""
+    missing: int = 0
+    """Parents for which the provider answered 404: it has no such child."""
+
+
+async def read_children(
+    access: Access, pull: Pull, resource: Resource, tally: Tally, fresh: Callable[[], Awaitable[Lines]]
+) -> tuple[Lines, Children]:
+    """Read `resource` for every record of its parent collection that is in the right state."""
+    assert resource.parent is not None
+    parent = access.resource(resource.parent)
+
+    async def listing() -> Listing:
+        return Listing(keep=_in_state(resource.parent_when))
+
+    parents, certificate = await read_collection(access.collection(pull, parent, tally), listing)
+    lines = await fresh()
+    children = Children(certificate, len(parents.ids), parents.skipped)
+    for start in range(0, len(parents.ids), BATCH):
+        batch = parents.ids[start : start + BATCH]
+        for child in await _fetch_all(access, pull, resource, tally, batch):
+            if child is None:
+                children.missing += 1
+                continue
+            listed, claim = child
+            children.certificate = _weaker(children.certificate, claim)
+            await lines.writer.write(listed.records)
+            for line in listed.flawed:
+                await lines.writer.quarantine(line)
+    return lines, children
+
+
+Child = tuple[Listing, Certificate | None] | None
+
+
+async def _fetch_all(
+    access: Access, pull: Pull, resource: Resource, tally: Tally, parents: Sequence[str]
+) -> list[Child]:
+    found: list[Child] = [None] * len(parents)
+    failures: list[HarvesterError] = []
+
+    async def fetch(place: int, parent: str) -> None:
+        try:
+            found[place] = await _children_of(access, pull, resource, tally, parent)
+        except HarvesterError as error:
+            failures.append(error)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for place, parent in enumerate(parents):
+            group.start_soon(fetch, place, parent)
+    if failures:
+        raise failures[0]
+    return found
+
+
+async def _children_of(access: Access, pull: Pull, resource: Resource, tally: Tally, parent: str) -> Child:
+    """One parent's children; None where the provider has none (404)."""
+    collection = access.collection(pull, resource, tally, parent=parent)
+    claim: Certificate | None = None
+    try:
+        if resource.shape == "object":
+
+            def check(reply: Reply) -> bytes:
+                return object_of(reply)
+
+            record = await access.fetcher.get(
+                pull, collection.url, headers=collection.headers, check=check, tally=tally
+            )
+            listed = Listing(ids=[parent], records=[record])
+        else:
+            listed, claim = await read_collection(collection, _listing)
+    except RefusedError as refused:
+        if refused.status == 404:
+            return None
+        raise
+    listed.records = [with_parent(record, resource.parent_key, parent) for record in listed.records]
+    return listed, claim
+
+
+async def _listing() -> Listing:
+    return Listing()
+
+
+def _in_state(wanted: tuple[str, tuple[str, ...]] | None) -> Callable[[bytes], bool] | None:
+    if wanted is None:
+        return None
+    member, values = wanted
+
+    def keep(record: bytes) -> bool:
+        return orjson.loads(record).get(member) in values
+
+    return keep
+
+
+def _weaker(ours: Certificate, theirs: Certificate | None) -> Certificate:
+    """A chain is as strong as its weakest link."""
+    if theirs is None:
+        return replace(ours, pages=ours.pages + 1)
+    weakest = ours
+    if VERDICTS.index(theirs.verdict) > VERDICTS.index(ours.verdict):
+        weakest = replace(theirs, why=f"of one parent: {theirs.why}")
+    pages, duplicates = ours.pages + theirs.pages, ours.duplicates + theirs.duplicates
+    return replace(weakest, pages=pages, duplicates=duplicates)

@@ -1,0 +1,103 @@
+"""One collection of one tenant, as its server lists it: fetches windows, and finds the dialect that works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
+
+from harvester.errors import ProtocolError, RefusedError, UnreachableError
+from harvester.http.client import Reply
+from harvester.http.fetch import Fetcher, Tally
+from harvester.http.links import next_link
+from harvester.http.slices import page_of
+from harvester.model import Page, Pull, Window
+from harvester.paging.pager import OffsetIgnoredError
+from harvester.providers.dialect import Provider, Resource
+from harvester.spelling import Spelling
+
+REFUSALS = frozenset({400, 404, 405, 406, 414, 422})
+"""Statuses that may mean a parameter is not to the server's taste."""
+
+
+@dataclass(slots=True)
+class Collection:
+    """What a pull asks. `spelling` changes while the first page finds out what the server takes."""
+
+    pull: Pull
+    provider: Provider
+    resource: Resource
+    url: str
+    headers: Mapping[str, str]
+    spelling: Spelling
+    fetcher: Fetcher
+    tally: Tally
+    notes: list[str] = field(default_factory=list)
+    links: bool = False
+    """Whether the server gave a `next` link that is no window of ours: it can be read by links."""
+    _pages: int = 0
+
+    @property
+    def query(self) -> str:
+        """What was asked, for the manifest: the parameters without the window."""
+        asked = {**self.spelling.sort, **self.spelling.extra}
+        return "&".join(f"{name}={value}" for name, value in asked.items())
+
+    async def page(self, window: Window, *, attempts: int | None = None) -> Page:
+        """The page of one window. Behind the first, a 404 is an empty page: so some servers say `the end`."""
+        try:
+            page = await self._ask(f"{self.url}?{self.spelling.query(window)}", window, attempts)
+        except RefusedError as refused:
+            if refused.status != 404 or not window.offset or not self._pages:
+                raise
+            return Page(window, (), (), ())
+        self._pages += 1
+        return page
+
+    async def first(self) -> Page:
+        """The first page, by the first spelling that the server takes; the refused ones are noted."""
+        try:
+            return await self.page(Window(0, self.spelling.page_size))
+        except RefusedError as refused:
+            if refused.status not in REFUSALS:
+                raise
+            declared, refusal = self.spelling, refused
+        for spelling, said in declared.alternatives():
+            self.spelling = spelling
+            try:
+                page = await self.page(Window(0, spelling.page_size))
+            except RefusedError as refused:
+                if refused.status not in REFUSALS:
+                    raise
+                continue
+            self.notes.append(said)
+            return page
+        raise refusal
+
+    def respell(self) -> bool:
+        """Take the provider's next spelling of limit and offset; False when there is none left."""
+        spellings = [
+            (self.provider.paging.limit, self.provider.paging.offset),
+            *self.provider.paging.spellings,
+        ]
+        following = spellings.index((self.spelling.limit, self.spelling.offset)) + 1
+        if following >= len(spellings):
+            return False
+        limit, offset = spellings[following]
+        self.notes.append(f"{self.spelling.offset} is ignored, {offset} is not")
+        self.spelling = replace(self.spelling, limit=limit, offset=offset)
+        return True
+
+    async def follow(self, link: str, offset: int) -> Page:
+        """The page behind a `next` link, for servers that page by nothing else."""
+        return await self._ask(link, Window(offset, self.spelling.page_size), None)
+
+    async def _ask(self, url: str, window: Window, attempts: int | None) -> Page:
+        def check(reply: Reply) -> Page:
+            page = page_of(reply, self.resource.key, window, self.provider.paging.total_header)
+            self.links = self.links or page.next_link is not None
+            return page
+
+        return await self.fetcher.get(
+            self.pull, url, headers=self.headers, check=check, tally=self.tally, attempts=attempts
+        )

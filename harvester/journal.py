@@ -1,0 +1,130 @@
+"""The crash-safe record of a run: what it set out to do, and what became of each pull.
+
+One line an entry, `crc32 <tab> JSON`, appended and fsynced. A torn last line (power cut, full disk) is
+recognised by its checksum and ignored; what it would have said is found in the sink, whose manifests are the
+truth about commits.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from harvester.errors import SinkError, UsageError
+from harvester.model import Pull
+from harvester.sinks.durable import make_folders, sync_folder
+from harvester.sinks.part import disk_error
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(slots=True)
+class Recovered:
+    """A run as its journal tells it."""
+
+    run: str
+    name: str
+    pulls: list[Pull]
+    states: dict[str, str] = field(default_factory=dict)
+    """Pull key -> the last state written down."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether `--resume` would have something to do."""
+        settled = ("committed", "held")
+        return any(self.states.get(pull.key) not in settled for pull in self.pulls)
+
+
+class Journal:
+    """Appends to one run's journal. Raises `SinkError` when the state folder's disk fails."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self._path = _path(folder, run)
+        try:
+            make_folders(folder)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._fd = os.open(self._path, flags, 0o600)
+            sync_folder(folder)
+            if os.fstat(self._fd).st_size and not self._path.read_bytes().endswith(b"\n"):
+                os.write(self._fd, b"\n")  # a torn line ends here, and is ignored
+        except OSError as error:
+            raise disk_error(error, "state folder") from None
+
+    def begin(self, run: str, name: str, pulls: Sequence[Pull]) -> None:
+        """Write down the plan, before the first request."""
+        plan = [asdict(pull) for pull in pulls]
+        self._append(
+            {"entry": "begin", "schema_version": SCHEMA_VERSION, "run": run, "name": name, "pulls": plan}
+        )
+
+    def settle(self, pull: Pull, state: str) -> None:
+        """Write down what became of a pull."""
+        self._append({"entry": "pull", "pull": pull.key, "state": state})
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        body = orjson.dumps(entry)
+        try:
+            os.write(self._fd, b"%08x\t%s\n" % (zlib.crc32(body), body))
+            os.fsync(self._fd)
+        except OSError as error:
+            raise disk_error(error, "state folder") from None
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def recover(folder: Path, run: str) -> Recovered:
+    """Read a run's journal. Raises `UsageError` if there is none, or none that can be read."""
+    try:
+        raw = _path(folder, run).read_bytes()
+    except FileNotFoundError:
+        raise UsageError(
+            f"there is no run {run} in {folder}", advice="`harvester runs CONFIG` lists them."
+        ) from None
+    except OSError as error:
+        raise SinkError(f"can't read the journal of {run}: {error.strerror}") from None
+    recovered: Recovered | None = None
+    for entry in _entries(raw):
+        if entry["entry"] == "begin" and recovered is None:
+            pulls = [Pull(**pull) for pull in entry["pulls"]]
+            recovered = Recovered(entry["run"], entry["name"], pulls)
+        elif entry["entry"] == "pull" and recovered is not None:
+            recovered.states[entry["pull"]] = entry["state"]
+    if recovered is None:
+        raise UsageError(
+            f"the journal of {run} does not tell what the run set out to do",
+            advice="It died before its first request: start a fresh run.",
+        )
+    return recovered
+
+
+def newest_unfinished(folder: Path) -> Recovered | None:
+    """The newest run that `--resume` can go on with."""
+    for path in sorted(folder.glob("*.journal"), reverse=True) if folder.is_dir() else ():
+        try:
+            recovered = recover(folder, path.stem)
+        except UsageError:
+            continue
+        if recovered.unfinished:
+            return recovered
+    return None
+
+
+def _path(folder: Path, run: str) -> Path:
+    return folder / f"{run}.journal"
+
+
+def _entries(raw: bytes) -> Iterator[dict[str, Any]]:
+    for line in raw.split(b"\n"):
+        checksum, _, body = line.partition(b"\t")
+        try:
+            if int(checksum, 16) == zlib.crc32(body):
+                yield orjson.loads(body)
+        except ValueError:
+            continue

@@ -1,0 +1,83 @@
+"""Where a reader puts what it reads: lines of a part, or a list; records with a flaw go to quarantine."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+
+from harvester.http.slices import id_of
+from harvester.model import Page
+from harvester.sinks.part import PartsWriter
+
+
+class Target(Protocol):
+    """What a reader writes to."""
+
+    async def write(self, page: Page, rows: Sequence[int]) -> None:
+        """Take the rows of a page that nobody gave before, by their numbers."""
+        ...
+
+    async def ids_written(self) -> list[str]:
+        """The ids of everything taken so far."""
+        ...
+
+
+@dataclass(slots=True)
+class Lines:
+    """A pull's parts, and its quarantine."""
+
+    writer: PartsWriter
+    key: tuple[str, ...]
+
+    async def write(self, page: Page, rows: Sequence[int]) -> None:
+        if page.flaws:
+            for row in rows:
+                if row in page.flaws:
+                    await self.writer.quarantine(flaw_line(page, row))
+            rows = [row for row in rows if row not in page.flaws]
+        whole = len(rows) == len(page.records)
+        await self.writer.write(page.records if whole else [page.records[row] for row in rows])
+
+    async def ids_written(self) -> list[str]:
+        return [id_of(line, self.key) for line in await self.writer.written()]
+
+
+@dataclass(slots=True)
+class Listing:
+    """A list in memory, for what is small: the parents of child resources, and one parent's children."""
+
+    keep: Callable[[bytes], bool] | None = None
+    ids: list[str] = field(default_factory=list)
+    records: list[bytes] = field(default_factory=list)
+    flawed: list[bytes] = field(default_factory=list)
+    """Quarantine lines."""
+    skipped: int = 0
+
+    async def write(self, page: Page, rows: Sequence[int]) -> None:
+        for row in rows:
+            record = bytes(page.records[row])
+            if row in page.flaws:
+                self.flawed.append(flaw_line(page, row))
+            elif self.keep is not None and not self.keep(record):
+                self.skipped += 1
+            else:
+                self.ids.append(page.ids[row])
+                self.records.append(record)
+
+    async def ids_written(self) -> list[str]:
+        return list(self.ids)
+
+
+def flaw_line(page: Page, row: int) -> bytes:
+    """A quarantined record: the reason, where it stood, and what it was."""
+    raw = bytes(page.records[row])
+    entry: dict[str, object] = {"reason": page.flaws[row], "offset": page.window.offset + row}
+    try:
+        entry["record"] = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        entry["record_base64"] = base64.b64encode(raw).decode("ascii")
+    return orjson.dumps(entry)

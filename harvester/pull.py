@@ -1,0 +1,139 @@
+"""One pull, from its first page to its manifest: stage, read, make durable, certify, commit.
+
+A pull that fails leaves nothing visible, and touches no other pull.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from harvester.access import Access
+from harvester.child_reading import read_children
+from harvester.clock import Clock
+from harvester.commit import Account, Outcome, commit
+from harvester.document_reading import read_document
+from harvester.errors import HarvesterError, QuotaError, SinkError
+from harvester.events import Observer, PullFinished, PullStarted
+from harvester.http.fetch import Tally
+from harvester.lines import Lines
+from harvester.model import Certificate, Pull, Verdict
+from harvester.reading import read_collection
+from harvester.sinks.sink import Sink, Staged
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What all pulls of a run share."""
+
+    run: str
+    sink: Sink
+    clock: Clock
+    observe: Observer
+    require: Verdict
+
+
+@dataclass(slots=True)
+class Stage:
+    """A pull's place in the sink until it is committed. Reading may have to begin again: `fresh`."""
+
+    harvest: Harvest
+    pull: Pull
+    key: tuple[str, ...]
+    tally: Tally
+    started: float
+    staged: Staged | None = None
+
+    async def fresh(self) -> Lines:
+        """An empty place; what was staged before is gone."""
+        await self.discard()
+        self.staged = await self.harvest.sink.stage(self.pull, self.harvest.run)
+        return Lines(self.staged.writer, self.key)
+
+    async def discard(self) -> None:
+        staged, self.staged = self.staged, None
+        if staged is not None:
+            await self.harvest.sink.discard(staged)
+
+    async def commit(self, read: Read) -> Outcome:
+        """Make what was read durable, and publish it with its manifest in one step."""
+        assert self.staged is not None
+        account = Account(
+            staged=self.staged,
+            parts=await self.staged.writer.finish(),
+            started=self.started,
+            finished=self.harvest.clock.wall(),
+            tally=self.tally,
+            query=read.query,
+            certificate=read.certificate,
+            extra=read.extra,
+        )
+        outcome = await commit(self.harvest.sink, account, self.harvest.require)
+        self.staged = None
+        return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What reading a resource came to."""
+
+    query: str
+    certificate: Certificate
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+async def run_pulls(harvest: Harvest, access: Access, pulls: Sequence[Pull]) -> list[Outcome]:
+    """Pull one resource of one tenant, or all those that come in one document.
+
+    A provider's failure is an outcome. Raises `SinkError`, which ends the run, and nothing else of ours.
+    """
+    started = harvest.clock.wall()
+    tally = Tally()
+    stages = [Stage(harvest, pull, access.resource(pull.resource).key, tally, started) for pull in pulls]
+    for pull in pulls:
+        newest = harvest.sink.current(pull)
+        harvest.observe(PullStarted(pull, None if newest is None else int(newest["records"])))
+    try:
+        reads = await _read(access, pulls, stages)
+        outcomes = [await stage.commit(read) for stage, read in zip(stages, reads, strict=True)]
+    except SinkError:
+        raise
+    except HarvesterError as error:
+        state = "interrupted" if isinstance(error, QuotaError) else "failed"
+        outcomes = [Outcome(pull, state, error=error) for pull in pulls]
+    finally:
+        with anyio.CancelScope(shield=True):
+            for stage in stages:
+                await stage.discard()
+    for outcome in outcomes:
+        harvest.observe(_finished(outcome))
+    return outcomes
+
+
+async def _read(access: Access, pulls: Sequence[Pull], stages: Sequence[Stage]) -> list[Read]:
+    """Read by the resource's shape. Pulls that share a document are read together."""
+    pull, stage = pulls[0], stages[0]
+    resource = access.resource(pull.resource)
+    if resource.shape == "pifu":
+        by_resource = {s.pull.resource: s.fresh for s in stages}
+        document = await read_document(access, pull, resource, stage.tally, by_resource)
+        return [Read(resource.path, document.certificate(s.pull.resource), document.extra) for s in stages]
+    if resource.parent is not None:
+        _, children = await read_children(access, pull, resource, stage.tally, stage.fresh)
+        counts = {"parents": children.parents, "skipped": children.skipped, "missing": children.missing}
+        return [Read(resource.path, children.certificate, {"children_of": resource.parent, **counts})]
+    collection = access.collection(pull, resource, stage.tally)
+    _, certificate = await read_collection(collection, stage.fresh)
+    return [Read(collection.query, certificate)]
+
+
+def _finished(outcome: Outcome) -> PullFinished:
+    manifest = outcome.manifest or {}
+    certificate = manifest.get("certificate") or {}
+    why = str(outcome.error) if outcome.error else str(manifest.get("guard") or certificate.get("why", ""))
+    return PullFinished(
+        outcome.pull, outcome.state, int(manifest.get("records", 0)), certificate.get("verdict"), why
+    )

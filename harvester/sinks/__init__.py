@@ -1,0 +1,1 @@
+"""Where committed parts and manifests go: a directory, or stdout."""

@@ -1,0 +1,145 @@
+"""A directory as the sink: parts are staged, then appear with their manifest in one rename.
+
+Order of writes, and what is true at any moment:
+1. parts are written and fsynced below `_staging/RUN/`, which no reader looks into;
+2. `_manifest.json` is written beside them and fsynced;
+3. the folder is renamed to its place in the lake: that is the commit: nothing is visible before, all after;
+4. `_current/` is pointed at it. Should we die between 3 and 4, `--resume` mends the pointer.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import orjson
+
+from harvester.errors import SinkError
+from harvester.model import Pull
+from harvester.offload import Offload
+from harvester.sinks import layout
+from harvester.sinks.durable import make_folders, move_folder, put, write_synced
+from harvester.sinks.frames import Compression
+from harvester.sinks.part import PartsWriter, disk_error
+from harvester.sinks.sink import Json, Staged
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSink:
+    """The lake in a folder of a disk."""
+
+    root: Path
+    compression: Compression
+    part_size: int
+    offload: Offload
+
+    async def open(self) -> None:
+        """Make sure that we can write here, before the first request is sent."""
+
+        def probe() -> None:
+            make_folders(self.root)
+            put(self.root / layout.STAGING / "probe", b"", aside=self.root / layout.STAGING)
+            (self.root / layout.STAGING / "probe").unlink()
+
+        await self._guarded(probe)
+
+    async def stage(self, pull: Pull, run: str) -> Staged:
+        folder = self.root / layout.STAGING / run / layout.pull_folder(pull, run, layout.day_of(run))
+
+        def prepare() -> None:
+            shutil.rmtree(folder, ignore_errors=True)  # what an earlier try of this run left
+            make_folders(folder)
+
+        await self._guarded(prepare, pull.key)
+        writer = PartsWriter(
+            folder,
+            compression=self.compression,
+            part_size=self.part_size,
+            offload=self.offload,
+            where=pull.key,
+        )
+        return Staged(pull, run, folder, writer)
+
+    async def publish(self, staged: Staged, manifest: Json) -> None:
+        place = layout.pull_folder(staged.pull, staged.run, layout.day_of(staged.run))
+        await self._move(staged, self.root / place, manifest)
+        await self.point(staged.pull, staged.run, manifest)
+
+    async def point(self, pull: Pull, run: str, manifest: Json) -> None:
+        place = layout.pointer(pull)
+        newest = self._read(place)
+        if newest is not None and newest["run"] >= run:
+            return  # an old run that was resumed does not hide a newer snapshot
+        path = str(layout.pull_folder(pull, run, layout.day_of(run)))
+        pointer = {"run": run, "path": path, "mode": pull.mode, "increments": []}
+        data = orjson.dumps(pointer | {k: manifest[k] for k in ("records", "finished")}, option=_PRETTY)
+        await self._guarded(lambda: put(self.root / place, data, aside=self._aside), pull.key)
+
+    async def hold(self, staged: Staged, manifest: Json) -> None:
+        place = layout.pull_folder(staged.pull, staged.run, layout.day_of(staged.run))
+        await self._move(staged, self.root / layout.HELD / place, manifest)
+
+    async def _move(self, staged: Staged, target: Path, manifest: Json) -> None:
+        def move() -> None:
+            write_synced(staged.folder / layout.MANIFEST, orjson.dumps(manifest, option=_PRETTY))
+            move_folder(staged.folder, target)
+
+        await self._guarded(move, staged.pull.key)
+
+    async def discard(self, staged: Staged) -> None:
+        staged.writer.abandon()
+        await self.offload(lambda: shutil.rmtree(staged.folder, ignore_errors=True))
+
+    async def close_run(self, run: str, manifest: Json) -> None:
+        def close() -> None:
+            data = orjson.dumps(manifest, option=_PRETTY)
+            put(self.root / layout.run_manifest(run), data, aside=self._aside)
+            shutil.rmtree(self.root / layout.STAGING / run, ignore_errors=True)
+
+        await self._guarded(close)
+
+    def committed(self, pull: Pull, run: str) -> Json | None:
+        return self._read(layout.pull_folder(pull, run, layout.day_of(run)) / layout.MANIFEST)
+
+    def current(self, pull: Pull) -> Json | None:
+        pointer = self._read(layout.pointer(pull))
+        return None if pointer is None else self._read(PurePosixPath(pointer["path"]) / layout.MANIFEST)
+
+    def runs(self) -> Iterator[Json]:
+        folder = self.root / layout.RUNS
+        for path in sorted(folder.glob("*.json"), reverse=True) if folder.is_dir() else ():
+            manifest = self._read(layout.RUNS / path.name)
+            if manifest is not None:
+                yield manifest
+
+    def place(self, pull: Pull, run: str) -> str:
+        return str(self.root / layout.pull_folder(pull, run, layout.day_of(run)))
+
+    @property
+    def _aside(self) -> Path:
+        return self.root / layout.STAGING
+
+    def _read(self, place: PurePosixPath) -> Json | None:
+        try:
+            value = orjson.loads((self.root / place).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise SinkError(
+                f"can't read {place}: {type(error).__name__}", advice="Restore the file or remove it."
+            ) from None
+        return value if isinstance(value, dict) else None
+
+    async def _guarded(self, call: Callable[[], T], where: str = "sink") -> T:
+        try:
+            return await self.offload(call)
+        except OSError as error:
+            raise disk_error(error, where) from None
+
+
+_PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE

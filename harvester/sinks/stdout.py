@@ -1,0 +1,72 @@
+"""Stdout as the sink: a pull's records appear together when it is committed, never half and never mixed.
+
+Parts are spooled uncompressed in the state folder until then; manifests stay there too, so that `runs`
+and `show` work as they do for a lake.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import anyio
+
+from harvester.errors import SinkError
+from harvester.model import Pull
+from harvester.sinks.local import LocalSink
+from harvester.sinks.sink import Json, Staged
+
+
+@dataclass(slots=True)
+class StdoutSink:
+    spool: LocalSink
+    out: BinaryIO
+    _turn: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def open(self) -> None:
+        await self.spool.open()
+
+    async def stage(self, pull: Pull, run: str) -> Staged:
+        return await self.spool.stage(pull, run)
+
+    async def publish(self, staged: Staged, manifest: Json) -> None:
+        async with self._turn:
+            await self.spool.offload(lambda: self._copy(staged, manifest))
+        await self.spool.discard(staged)
+
+    def _copy(self, staged: Staged, manifest: Json) -> None:
+        try:
+            for part in manifest["parts"]:
+                with (staged.folder / part["name"]).open("rb") as lines:
+                    shutil.copyfileobj(lines, self.out, 1 << 20)
+            self.out.flush()
+        except OSError as error:
+            raise SinkError(
+                f"stdout: {error.strerror}", where=staged.pull.key, advice="The reader of the pipe has gone."
+            ) from None
+
+    async def point(self, pull: Pull, run: str, manifest: Json) -> None:
+        """A pipe has no newest snapshot."""
+
+    async def hold(self, staged: Staged, manifest: Json) -> None:
+        await self.spool.hold(staged, manifest)
+
+    async def discard(self, staged: Staged) -> None:
+        await self.spool.discard(staged)
+
+    async def close_run(self, run: str, manifest: Json) -> None:
+        await self.spool.close_run(run, manifest)
+
+    def committed(self, pull: Pull, run: str) -> Json | None:  # noqa: ARG002 - a pipe keeps nothing
+        return None
+
+    def current(self, pull: Pull) -> Json | None:  # noqa: ARG002
+        return None
+
+    def runs(self) -> Iterator[Json]:
+        return self.spool.runs()
+
+    def place(self, pull: Pull, run: str) -> str:  # noqa: ARG002
+        return "stdout"

@@ -1,0 +1,61 @@
+"""How one window is spelled in one server's dialect, and what to try when the server refuses the spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from harvester.auth.oauth1 import encode_query
+from harvester.model import Application, Window
+from harvester.providers.dialect import Paging, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """The parameters of a collection's requests."""
+
+    limit: str
+    offset: str
+    page_size: int
+    sort: Mapping[str, str]
+    order: str | None
+    extra: Mapping[str, str]
+    """`filter` and `fields`, as configured."""
+
+    def query(self, window: Window) -> str:
+        """The query string, percent-encoded to the letter: it is signed as it is sent."""
+        parameters = {self.limit: str(window.limit), self.offset: str(window.offset)}
+        return encode_query([*parameters.items(), *self.sort.items(), *self.extra.items()])
+
+    def alternatives(self) -> Iterator[tuple[Spelling, str]]:
+        """What to try, in turn, when the server refuses the first page; and how to say so."""
+        if self.sort:
+            unsorted = replace(self, sort={}, order=None)
+            yield unsorted, "sort refused"
+            if self.page_size > _SAFE_SIZE:
+                yield replace(self, page_size=_SAFE_SIZE), f"limit stepped down to {_SAFE_SIZE}"
+                yield replace(unsorted, page_size=_SAFE_SIZE), f"sort refused, limit {_SAFE_SIZE}"
+        elif self.page_size > _SAFE_SIZE:
+            yield replace(self, page_size=_SAFE_SIZE), f"limit stepped down to {_SAFE_SIZE}"
+
+
+_SAFE_SIZE = 100
+"""OneRoster's default limit: no server refuses it."""
+
+
+def spell(provider: Provider, application: Application) -> Spelling:
+    """The spelling as declared by the provider and adjusted by the application's configuration."""
+    paging: Paging = provider.paging
+    size = application.limits.page_size or provider.limits.page_size or paging.page_size
+    sorted_by = dict(paging.sort) if application.sort is not False else {}
+    extra = {"filter": application.filter} if application.filter else {}
+    if application.fields:
+        extra["fields"] = ",".join(application.fields)
+    return Spelling(
+        limit=paging.limit,
+        offset=paging.offset,
+        page_size=min(size, paging.largest) if paging.largest else size,
+        sort=sorted_by,
+        order=paging.order if sorted_by else None,
+        extra=extra,
+    )

@@ -1,0 +1,163 @@
+"""Reading one collection by limit and offset: the life of a page, from its window to its lines.
+
+    wanted -> (permit -> token -> HTTP -> check) -> received -> in order, joined, new rows -> write
+
+Pages fly concurrently, a bounded number at once, and are put back in offset order before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from harvester.collection import Collection
+from harvester.errors import HarvesterError, UnreachableError
+from harvester.lines import Target
+from harvester.model import Certificate, Page, Window
+from harvester.paging.certificate import twice_alike
+from harvester.paging.pager import HistoryNeeded, Pager
+
+WIDTH = 8
+"""Pages of one pull in flight at once; the governor may allow fewer."""
+SMALL = 4
+"""Pages up to which a collection is small: read twice where nothing else can vouch for it."""
+HOPELESS = 8
+"""Windows that may fail before the first success: beyond, it is not a bad record but a broken collection."""
+
+
+async def read_windows(collection: Collection, target: Target) -> Certificate:
+    """Read a collection to its end. Raises `OffsetIgnoredError` when another offset brings the same rows."""
+    small = Small(target)
+    pager = await _read(collection, small)
+    certificate = pager.certificate()
+    if certificate.verdict != "uncertified" or pager.evidence.poisoned or pager.evidence.refuted:
+        return certificate
+    if small.rows is None:
+        return certificate
+    again = Small(None)
+    await _read(collection, again)
+    return twice_alike(certificate) if again.rows == small.rows else certificate
+
+
+@dataclass(slots=True)
+class Small:
+    """Remembers the rows of a collection while it is small, and passes them on."""
+
+    target: Target | None
+    rows: dict[str, bytes] | None = field(default_factory=dict)
+    """Id -> version; None once the collection is not small any more."""
+    pages: int = 0
+
+    async def write(self, page: Page, rows: Sequence[int]) -> None:
+        self.pages += 1
+        if self.rows is not None:
+            self.rows.update((page.ids[row], bytes(page.versions[row])) for row in rows)
+            if self.pages > SMALL:
+                self.rows = None
+        if self.target is not None:
+            await self.target.write(page, rows)
+
+    async def ids_written(self) -> list[str]:
+        return list(self.rows or ()) if self.target is None else await self.target.ids_written()
+
+
+async def _read(collection: Collection, target: Target) -> Pager:
+    flight = _Flight(collection)
+    pager = await flight.take_off()
+    failure: HarvesterError | None = None
+    async with anyio.create_task_group() as group:
+        try:
+            while True:
+                await _write_ready(pager, target)
+                if pager.done:
+                    break
+                for window in pager.wanted():
+                    group.start_soon(flight.fetch, window)
+                await flight.land(pager)
+        except HarvesterError as error:
+            failure = error  # raised outside of the group, which would wrap it
+        group.cancel_scope.cancel()  # pages asked for ahead that turned out not to be needed
+    flight.close()
+    if failure is not None:
+        raise failure
+    for note in collection.notes:
+        pager.note(note)
+    return pager
+
+
+async def _write_ready(pager: Pager, target: Target) -> None:
+    while True:
+        try:
+            for ready in pager.ready():
+                await target.write(ready.page, ready.rows)
+        except HistoryNeeded:
+            pager.remember(await target.ids_written())
+        else:
+            return
+
+
+class _Flight:
+    """The pages of one collection that are on their way."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._landed = 0
+        self._failed = 0
+        self._send, self._receive = anyio.create_memory_object_stream[Page | tuple[Window, HarvesterError]](
+            WIDTH
+        )
+
+    async def take_off(self) -> Pager:
+        """Find the spelling that works, with the first page; a pager that has it."""
+        first: Page | UnreachableError
+        try:
+            first = await self._collection.first()
+        except UnreachableError as error:
+            first = error
+        spelling = self._collection.spelling
+        pager = Pager(
+            spelling.page_size,
+            width=WIDTH,
+            order_asked=spelling.order,
+            trust_total="filter" not in spelling.extra,
+        )
+        (window,) = pager.wanted()
+        if isinstance(first, Page):
+            self._landed += 1
+            pager.received(first)
+        else:
+            self._stumble(window, first, pager)
+        return pager
+
+    async def fetch(self, window: Window) -> None:
+        """One page, or its error: never raises, so that a page can't tear the group down."""
+        halved = window.limit < self._collection.spelling.page_size
+        try:
+            page = await self._collection.page(window, attempts=2 if halved else None)
+        except HarvesterError as error:
+            await self._send.send((window, error))
+        else:
+            await self._send.send(page)
+
+    async def land(self, pager: Pager) -> None:
+        """Wait for the next page, and give it to the pager."""
+        landed = await self._receive.receive()
+        if isinstance(landed, Page):
+            self._landed += 1
+            pager.received(landed)
+        else:
+            self._stumble(*landed, pager)
+
+    def _stumble(self, window: Window, error: HarvesterError, pager: Pager) -> None:
+        """A window that can't be had: a poison page if the server serves others, else the pull's end."""
+        self._failed += 1
+        poison = isinstance(error, UnreachableError) and error.status == 500
+        if not poison or (not self._landed and self._failed > HOPELESS):
+            raise error
+        pager.failed(window)
+
+    def close(self) -> None:
+        self._send.close()
+        self._receive.close()
