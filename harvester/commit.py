@@ -69,7 +69,7 @@ def manifest_of(account: Account, guard: str | None) -> dict[str, Any]:
     pull, certificate, tally = account.staged.pull, account.certificate, account.tally
     return {
         "schema_version": SCHEMA_VERSION,
-        "run": account.staged.run,
+        "run": account.staged.run.id,
         "provider": pull.provider,
         "application": pull.application,
         "tenant": pull.tenant,

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from harvester.errors import SinkError, UsageError
-from harvester.model import Pull
+from harvester.model import Pull, Run
 from harvester.sinks.durable import make_folders, sync_folder
 from harvester.sinks.part import disk_error
 
@@ -28,7 +28,7 @@ SCHEMA_VERSION = 1
 class Recovered:
     """A run as its journal tells it."""
 
-    run: str
+    run: Run
     name: str
     pulls: list[Pull]
     states: dict[str, str] = field(default_factory=dict)
@@ -56,11 +56,17 @@ class Journal:
         except OSError as error:
             raise disk_error(error, "state folder") from None
 
-    def begin(self, run: str, name: str, pulls: Sequence[Pull]) -> None:
+    def begin(self, run: Run, name: str, pulls: Sequence[Pull]) -> None:
         """Write down the plan, before the first request."""
         plan = [asdict(pull) for pull in pulls]
         self._append(
-            {"entry": "begin", "schema_version": SCHEMA_VERSION, "run": run, "name": name, "pulls": plan}
+            {
+                "entry": "begin",
+                "schema_version": SCHEMA_VERSION,
+                "run": asdict(run),
+                "name": name,
+                "pulls": plan,
+            }
         )
 
     def settle(self, pull: Pull, state: str) -> None:
@@ -93,7 +99,7 @@ def recover(folder: Path, run: str) -> Recovered:
     for entry in _entries(raw):
         if entry["entry"] == "begin" and recovered is None:
             pulls = [Pull(**pull) for pull in entry["pulls"]]
-            recovered = Recovered(entry["run"], entry["name"], pulls)
+            recovered = Recovered(Run(**entry["run"]), entry["name"], pulls)
         elif entry["entry"] == "pull" and recovered is not None:
             recovered.states[entry["pull"]] = entry["state"]
     if recovered is None:

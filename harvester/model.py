@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 Verdict = Literal["certified", "repaired", "probable", "uncertified"]
@@ -100,6 +101,21 @@ class Pull:
     def key(self) -> str:
         """`tenant/resource`, as messages and reports name it."""
         return f"{self.tenant}/{self.resource}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One invocation over many pulls."""
+
+    id: str
+    """`20261120T020000Z-7f3a9c` (UTC start, random tail) unless given from outside"""
+    started: float
+    """seconds since the epoch; a resumed run keeps its first start"""
+
+    @property
+    def day(self) -> str:
+        """The partition `dt`: the UTC date on which the run started."""
+        return datetime.fromtimestamp(self.started, UTC).date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)

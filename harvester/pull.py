@@ -5,7 +5,7 @@ A pull that fails leaves nothing visible, and touches no other pull.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from harvester.errors import HarvesterError, QuotaError, SinkError
 from harvester.events import Observer, PullFinished, PullStarted
 from harvester.http.fetch import Tally
 from harvester.lines import Lines
-from harvester.model import Certificate, Pull, Verdict
+from harvester.model import Certificate, Pull, Run, Verdict
 from harvester.reading import read_collection
 from harvester.sinks.sink import Sink, Staged
 
@@ -29,7 +29,7 @@ from harvester.sinks.sink import Sink, Staged
 class Harvest:
     """What all pulls of a run share."""
 
-    run: str
+    run: Run
     sink: Sink
     clock: Clock
     observe: Observer
@@ -85,18 +85,19 @@ class Read:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-async def run_pulls(harvest: Harvest, access: Access, pulls: Sequence[Pull]) -> list[Outcome]:
+async def run_pulls(harvest: Harvest, reach: Callable[[], Access], pulls: Sequence[Pull]) -> list[Outcome]:
     """Pull one resource of one tenant, or all those that come in one document.
 
-    A provider's failure is an outcome. Raises `SinkError`, which ends the run, and nothing else of ours.
+    A provider's failure is an outcome, and so is a secret that `reach` can't find. Raises `SinkError`, which
+    ends the run, and nothing else of ours.
     """
-    started = harvest.clock.wall()
-    tally = Tally()
-    stages = [Stage(harvest, pull, access.resource(pull.resource).key, tally, started) for pull in pulls]
+    stages: list[Stage] = []
     for pull in pulls:
         newest = harvest.sink.current(pull)
         harvest.observe(PullStarted(pull, None if newest is None else int(newest["records"])))
     try:
+        access, started, tally = reach(), harvest.clock.wall(), Tally()
+        stages += [Stage(harvest, pull, access.resource(pull.resource).key, tally, started) for pull in pulls]
         reads = await _read(access, pulls, stages)
         outcomes = [await stage.commit(read) for stage, read in zip(stages, reads, strict=True)]
     except SinkError:

@@ -8,7 +8,8 @@ from typing import Any
 
 from harvester import __version__
 from harvester.commit import SCHEMA_VERSION, Outcome, timestamp
-from harvester.errors import AuthError, ProviderError
+from harvester.errors import AuthError, HarvesterError, ProviderError
+from harvester.model import Run
 from harvester.supervisor import Ending, UnexpectedError
 
 EXIT_INTERRUPTED: Mapping[Ending, int] = {"SIGINT": 130, "SIGTERM": 143, "sink": 7, "deadline": 8}
@@ -18,16 +19,19 @@ def exit_code(outcomes: Sequence[Outcome], ending: Ending) -> int:
     """The run's exit code; docs/commands.md has the table, and what an orchestrator should do about each."""
     if ending in EXIT_INTERRUPTED:
         return EXIT_INTERRUPTED[ending]
+    states = Counter(outcome.state for outcome in outcomes)
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     if any(isinstance(error, UnexpectedError) for error in errors):
         return 1
-    states = Counter(outcome.state for outcome in outcomes)
     if states["interrupted"]:
         return 8  # without a signal, only a quota interrupts
     if not states["failed"]:
         return 10 if states["held"] else 0
-    if states["committed"] or states["held"]:
-        return 3
+    return 3 if states["committed"] or states["held"] else _nothing_committed(errors)
+
+
+def _nothing_committed(errors: Sequence[HarvesterError]) -> int:
+    """The code of a run in which every pull failed: by what they failed of."""
     if all(isinstance(error, AuthError) for error in errors):
         return 6
     if all(error.exit_code == 2 for error in errors):
@@ -38,9 +42,8 @@ def exit_code(outcomes: Sequence[Outcome], ending: Ending) -> int:
 
 def run_manifest(
     *,
-    run: str,
+    run: Run,
     name: str,
-    started: float,
     finished: float,
     outcomes: Sequence[Outcome],
     ending: Ending,
@@ -51,11 +54,11 @@ def run_manifest(
     manifests = [outcome.manifest for outcome in outcomes if outcome.manifest is not None]
     return {
         "schema_version": SCHEMA_VERSION,
-        "run": run,
+        "run": run.id,
         "name": name,
-        "started": timestamp(started),
+        "started": timestamp(run.started),
         "finished": timestamp(finished),
-        "seconds": round(finished - started, 3),
+        "seconds": round(finished - run.started, 3),
         "exit_code": exit_code(outcomes, ending),
         "ending": ending,
         "pulls": len(outcomes),
@@ -146,7 +149,8 @@ def totals(manifest: Mapping[str, Any]) -> str:
         f"run {manifest['run']}: {manifest['committed']} of {manifest['pulls']} pulls committed, "
         f"{manifest['held']} held, {manifest['failed']} failed, {manifest['interrupted']} interrupted; "
         f"{manifest['records']:,} records in {seconds:.1f} s ({manifest['records'] / seconds:,.0f}/s), "
-        f"{manifest['requests']:,} requests, {manifest['retries']:,} retries; exit code {manifest['exit_code']}"
+        f"{manifest['requests']:,} requests, {manifest['retries']:,} retries; "
+        f"exit code {manifest['exit_code']}"
     )
 
 

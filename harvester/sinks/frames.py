@@ -40,7 +40,7 @@ ENCODE: dict[Compression, Callable[[bytes], bytes]] = {"gzip": _gzip, "zstd": _z
 def read_lines(path: Path) -> Iterator[bytes]:
     """The records of a part, without their newlines. Split at b"\\n" only: U+2028 is data."""
     if path.name.endswith(".gz"):
-        with igzip.IGzipFile(path, "rb") as lines:
+        with igzip.IGzipFile(path, "rb") as lines:  # type: ignore[no-untyped-call]
             for line in lines:
                 yield line.rstrip(b"\n")
         return

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 from harvester.errors import SinkError
-from harvester.model import Pull
+from harvester.model import Pull, Run
 
 STAGING = PurePosixPath("_staging")
 HELD = PurePosixPath("_held")
@@ -25,12 +25,14 @@ def quarantine_name(suffix: str) -> str:
     return f"_quarantine-00000{suffix}"
 
 
-def pull_folder(pull: Pull, run: str, dt: str) -> PurePosixPath:
+def pull_folder(pull: Pull, run: Run) -> PurePosixPath:
     """`PROVIDER/RESOURCE/tenant=T/dt=2026-11-20/run=ID`: the partition of one pull."""
-    for name in (pull.provider, pull.resource, pull.tenant, run, dt):
+    for name in (pull.provider, pull.resource, pull.tenant, run.id):
         if not _SAFE.fullmatch(name) or ".." in name:
             raise SinkError(f"{name!r} can't be a folder's name")  # checked long before; never trust a path
-    return PurePosixPath(pull.provider, pull.resource, f"tenant={pull.tenant}", f"dt={dt}", f"run={run}")
+    return PurePosixPath(
+        pull.provider, pull.resource, f"tenant={pull.tenant}", f"dt={run.day}", f"run={run.id}"
+    )
 
 
 def pointer(pull: Pull) -> PurePosixPath:
@@ -40,8 +42,3 @@ def pointer(pull: Pull) -> PurePosixPath:
 
 def run_manifest(run: str) -> PurePosixPath:
     return RUNS / f"{run}.json"
-
-
-def day_of(run: str) -> str:
-    """The partition `dt` of a run: its start's date, `20261120T...` -> `2026-11-20`."""
-    return f"{run[:4]}-{run[4:6]}-{run[6:8]}"

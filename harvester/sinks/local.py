@@ -18,7 +18,7 @@ from typing import TypeVar
 import orjson
 
 from harvester.errors import SinkError
-from harvester.model import Pull
+from harvester.model import Pull, Run
 from harvester.offload import Offload
 from harvester.sinks import layout
 from harvester.sinks.durable import make_folders, move_folder, put, write_synced
@@ -48,8 +48,8 @@ class LocalSink:
 
         await self._guarded(probe)
 
-    async def stage(self, pull: Pull, run: str) -> Staged:
-        folder = self.root / layout.STAGING / run / layout.pull_folder(pull, run, layout.day_of(run))
+    async def stage(self, pull: Pull, run: Run) -> Staged:
+        folder = self.root / layout.STAGING / run.id / layout.pull_folder(pull, run)
 
         def prepare() -> None:
             shutil.rmtree(folder, ignore_errors=True)  # what an earlier try of this run left
@@ -66,22 +66,22 @@ class LocalSink:
         return Staged(pull, run, folder, writer)
 
     async def publish(self, staged: Staged, manifest: Json) -> None:
-        place = layout.pull_folder(staged.pull, staged.run, layout.day_of(staged.run))
+        place = layout.pull_folder(staged.pull, staged.run)
         await self._move(staged, self.root / place, manifest)
         await self.point(staged.pull, staged.run, manifest)
 
-    async def point(self, pull: Pull, run: str, manifest: Json) -> None:
+    async def point(self, pull: Pull, run: Run, manifest: Json) -> None:
         place = layout.pointer(pull)
         newest = self._read(place)
-        if newest is not None and newest["run"] >= run:
+        if newest is not None and newest["started"] > run.started:
             return  # an old run that was resumed does not hide a newer snapshot
-        path = str(layout.pull_folder(pull, run, layout.day_of(run)))
-        pointer = {"run": run, "path": path, "mode": pull.mode, "increments": []}
+        path = str(layout.pull_folder(pull, run))
+        pointer = {"run": run.id, "started": run.started, "path": path, "mode": pull.mode, "increments": []}
         data = orjson.dumps(pointer | {k: manifest[k] for k in ("records", "finished")}, option=_PRETTY)
         await self._guarded(lambda: put(self.root / place, data, aside=self._aside), pull.key)
 
     async def hold(self, staged: Staged, manifest: Json) -> None:
-        place = layout.pull_folder(staged.pull, staged.run, layout.day_of(staged.run))
+        place = layout.pull_folder(staged.pull, staged.run)
         await self._move(staged, self.root / layout.HELD / place, manifest)
 
     async def _move(self, staged: Staged, target: Path, manifest: Json) -> None:
@@ -95,16 +95,19 @@ class LocalSink:
         staged.writer.abandon()
         await self.offload(lambda: shutil.rmtree(staged.folder, ignore_errors=True))
 
-    async def close_run(self, run: str, manifest: Json) -> None:
+    async def close_run(self, run: Run, manifest: Json) -> None:
         def close() -> None:
             data = orjson.dumps(manifest, option=_PRETTY)
-            put(self.root / layout.run_manifest(run), data, aside=self._aside)
-            shutil.rmtree(self.root / layout.STAGING / run, ignore_errors=True)
+            put(self.root / layout.run_manifest(run.id), data, aside=self._aside)
+            shutil.rmtree(self.root / layout.STAGING / run.id, ignore_errors=True)
 
         await self._guarded(close)
 
-    def committed(self, pull: Pull, run: str) -> Json | None:
-        return self._read(layout.pull_folder(pull, run, layout.day_of(run)) / layout.MANIFEST)
+    def committed(self, pull: Pull, run: Run) -> Json | None:
+        return self._read(layout.pull_folder(pull, run) / layout.MANIFEST)
+
+    def held(self, pull: Pull, run: Run) -> Json | None:
+        return self._read(layout.HELD / layout.pull_folder(pull, run) / layout.MANIFEST)
 
     def current(self, pull: Pull) -> Json | None:
         pointer = self._read(layout.pointer(pull))
@@ -117,8 +120,8 @@ class LocalSink:
             if manifest is not None:
                 yield manifest
 
-    def place(self, pull: Pull, run: str) -> str:
-        return str(self.root / layout.pull_folder(pull, run, layout.day_of(run)))
+    def place(self, pull: Pull, run: Run) -> str:
+        return str(self.root / layout.pull_folder(pull, run))
 
     @property
     def _aside(self) -> Path:

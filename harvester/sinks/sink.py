@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from harvester.model import Pull
+from harvester.model import Pull, Run
 from harvester.sinks.part import PartsWriter
 
 Json = Mapping[str, Any]
@@ -19,7 +19,7 @@ class Staged:
     """A pull's output while it is not visible yet."""
 
     pull: Pull
-    run: str
+    run: Run
     folder: Path
     writer: PartsWriter
 
@@ -29,7 +29,7 @@ class Sink(Protocol):
         """See that the sink can be written. Raises `SinkError`."""
         ...
 
-    async def stage(self, pull: Pull, run: str) -> Staged:
+    async def stage(self, pull: Pull, run: Run) -> Staged:
         """A fresh place for a pull's parts; what an earlier try of the same run left there is removed."""
         ...
 
@@ -37,7 +37,7 @@ class Sink(Protocol):
         """Make parts and manifest visible in one step: the commit."""
         ...
 
-    async def point(self, pull: Pull, run: str, manifest: Json) -> None:
+    async def point(self, pull: Pull, run: Run, manifest: Json) -> None:
         """Let `_current` name this commit, unless it names a newer one. A part of `publish`."""
         ...
 
@@ -49,12 +49,16 @@ class Sink(Protocol):
         """Remove what was staged."""
         ...
 
-    async def close_run(self, run: str, manifest: Json) -> None:
+    async def close_run(self, run: Run, manifest: Json) -> None:
         """Write the run's manifest, last of all."""
         ...
 
-    def committed(self, pull: Pull, run: str) -> Json | None:
+    def committed(self, pull: Pull, run: Run) -> Json | None:
         """The manifest of a pull that this run has committed."""
+        ...
+
+    def held(self, pull: Pull, run: Run) -> Json | None:
+        """The manifest of a pull that this run has held."""
         ...
 
     def current(self, pull: Pull) -> Json | None:
@@ -65,6 +69,6 @@ class Sink(Protocol):
         """Manifests of finished runs, newest first."""
         ...
 
-    def place(self, pull: Pull, run: str) -> str:
+    def place(self, pull: Pull, run: Run) -> str:
         """Where a committed pull lies, for people."""
         ...

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import anyio
 
 from harvester.errors import SinkError
-from harvester.model import Pull
+from harvester.model import Pull, Run
 from harvester.sinks.local import LocalSink
 from harvester.sinks.sink import Json, Staged
 
@@ -28,7 +28,7 @@ class StdoutSink:
     async def open(self) -> None:
         await self.spool.open()
 
-    async def stage(self, pull: Pull, run: str) -> Staged:
+    async def stage(self, pull: Pull, run: Run) -> Staged:
         return await self.spool.stage(pull, run)
 
     async def publish(self, staged: Staged, manifest: Json) -> None:
@@ -47,7 +47,7 @@ class StdoutSink:
                 f"stdout: {error.strerror}", where=staged.pull.key, advice="The reader of the pipe has gone."
             ) from None
 
-    async def point(self, pull: Pull, run: str, manifest: Json) -> None:
+    async def point(self, pull: Pull, run: Run, manifest: Json) -> None:
         """A pipe has no newest snapshot."""
 
     async def hold(self, staged: Staged, manifest: Json) -> None:
@@ -56,11 +56,14 @@ class StdoutSink:
     async def discard(self, staged: Staged) -> None:
         await self.spool.discard(staged)
 
-    async def close_run(self, run: str, manifest: Json) -> None:
+    async def close_run(self, run: Run, manifest: Json) -> None:
         await self.spool.close_run(run, manifest)
 
-    def committed(self, pull: Pull, run: str) -> Json | None:  # noqa: ARG002 - a pipe keeps nothing
+    def committed(self, pull: Pull, run: Run) -> Json | None:  # noqa: ARG002 - a pipe keeps nothing
         return None
+
+    def held(self, pull: Pull, run: Run) -> Json | None:
+        return self.spool.held(pull, run)
 
     def current(self, pull: Pull) -> Json | None:  # noqa: ARG002
         return None
@@ -68,5 +71,5 @@ class StdoutSink:
     def runs(self) -> Iterator[Json]:
         return self.spool.runs()
 
-    def place(self, pull: Pull, run: str) -> str:  # noqa: ARG002
+    def place(self, pull: Pull, run: Run) -> str:  # noqa: ARG002
         return "stdout"

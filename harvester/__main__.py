@@ -1,0 +1,5 @@
+"""`python -m harvester`."""
+
+from harvester.cli.app import main
+
+main()

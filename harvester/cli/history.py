@@ -1,0 +1,106 @@
+"""`harvester runs` and `harvester show`: what happened, for people and for scripts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+Switch = Annotated[bool, Parameter(negative=())]
+
+
+def runs(config: Path, *, limit: int = 20, json: Switch = False) -> int:
+    """List the runs that lie in the sink, newest first.
+
+    Example: `harvester runs nightly.toml --limit 5`.
+
+    Parameters
+    ----------
+    config
+        The TOML file.
+    limit
+        How many, at most.
+    json
+        Print one JSON object a run.
+    """
+    from itertools import islice
+
+    import orjson
+
+    from harvester.report import columns
+
+    manifests = list(islice(_sink(config).runs(), limit))
+    if json:
+        for manifest in manifests:
+            brief = {key: value for key, value in manifest.items() if key != "results"}
+            sys.stdout.buffer.write(orjson.dumps(brief, option=orjson.OPT_APPEND_NEWLINE))
+        return 0
+    if not manifests:
+        print("no runs yet", file=sys.stderr)
+        return 0
+    head = ("RUN", "STARTED", "SECONDS", "PULLS", "COMMITTED", "HELD", "FAILED", "RECORDS", "EXIT")
+    rows = [head, *(_row(manifest) for manifest in manifests)]
+    print("\n".join(columns(rows, right=frozenset(range(2, len(head))))))
+    return 0
+
+
+def _row(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        manifest["run"],
+        manifest["started"][:19] + "Z",
+        f"{manifest['seconds']:.1f}",
+        *(str(manifest[key]) for key in ("pulls", "committed", "held", "failed")),
+        f"{manifest['records']:,}",
+        str(manifest["exit_code"]),
+    )
+
+
+def show(config: Path, run: str | None = None, *, tenant: str | None = None, json: Switch = False) -> int:
+    """Tell what one run did, pull by pull, and what each certificate means in words.
+
+    Example: `harvester show nightly.toml`, `harvester show nightly.toml 20261120T020000Z-7f3a9c --tenant oslo`.
+
+    Parameters
+    ----------
+    config
+        The TOML file.
+    run
+        The run's id; the newest unless named.
+    tenant
+        Only this tenant's pulls, with their certificates in full.
+    json
+        Print the run's manifest as it lies.
+    """
+    import orjson
+
+    from harvester.cli.telling import tell
+
+    manifest = _find(config, run)
+    if json:
+        sys.stdout.buffer.write(orjson.dumps(manifest, option=orjson.OPT_APPEND_NEWLINE))
+    else:
+        print(tell(_sink(config), manifest, tenant))
+    return 0
+
+
+def _find(config: Path, run: str | None) -> Mapping[str, Any]:
+    from harvester.errors import UsageError
+
+    for manifest in _sink(config).runs():
+        if run in (None, manifest["run"]):
+            return manifest
+    raise UsageError(
+        f"there is no run {run}" if run else "there are no runs yet",
+        advice="`harvester runs CONFIG` lists them.",
+    )
+
+
+def _sink(config: Path) -> Any:
+    from harvester.build import open_sink
+    from harvester.config.load import load
+    from harvester.offload import Threads
+
+    return open_sink(load(config), Threads())

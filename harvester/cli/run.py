@@ -1,0 +1,121 @@
+"""`harvester run` and `harvester plan`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from harvester.config.load import Config
+    from harvester.plan import Selection
+
+Progress = Literal["auto", "plain", "json", "none"]
+Tenants = Annotated[list[str] | None, Parameter(name="--tenant", negative=(), consume_multiple=False)]
+Resources = Annotated[list[str] | None, Parameter(name="--resource", negative=(), consume_multiple=False)]
+Switch = Annotated[bool, Parameter(negative=())]
+
+
+def run(
+    config: Path,
+    *,
+    tenant: Tenants = None,
+    resource: Resources = None,
+    full: Switch = True,
+    resume: str | None = None,
+    run_id: str | None = None,
+    shard: str | None = None,
+    progress: Progress = "auto",
+    json: Switch = False,
+    fail_on_empty: Switch = False,
+    log_level: Literal["debug", "info", "warning", "error"] = "info",
+) -> int:
+    """Harvest: one run over all tenants of CONFIG, or over some.
+
+    Examples: `harvester run nightly.toml`; `harvester run nightly.toml --tenant 'oslo*' --resource users`;
+    `harvester run nightly.toml --resume` goes on where the last unfinished run was cut short.
+
+    Parameters
+    ----------
+    config
+        The TOML file.
+    tenant
+        Only tenants whose id matches this glob; may be repeated.
+    resource
+        Only this resource; may be repeated.
+    full
+        Pull everything (the default, and in this version the only mode).
+    resume
+        Go on with this run, or with the newest unfinished one if no id follows.
+    run_id
+        The run's id, for schedulers that have one; made from the time otherwise.
+    shard
+        K/N: only the K-th of N parts of the tenants, to split a night over several machines.
+    progress
+        Live table on a terminal and one line each 30 s elsewhere (auto); plain, json or none.
+    json
+        Print the run's manifest as one JSON object on stdout.
+    fail_on_empty
+        Exit with 9 if the selection means no pull at all.
+    log_level
+        What goes into the log, `logs/RUN.ndjson` in the state folder.
+    """
+    from harvester.cli.running import Request, carry_out
+    from harvester.harvest import Order
+
+    _ = full
+    order = Order(_selection(tenant, resource, shard), run_id=run_id, resume=resume)
+    return carry_out(
+        _load(config),
+        Request(order, progress, as_json=json, fail_on_empty=fail_on_empty, log_level=log_level),
+    )
+
+
+def plan(
+    config: Path,
+    *,
+    tenant: Tenants = None,
+    resource: Resources = None,
+    shard: str | None = None,
+    probe: Switch = False,
+    json: Switch = False,
+) -> int:
+    """Show what a run would do and cost: pulls, pages, requests, quota, minutes. Touches no provider.
+
+    Sizes are those of the newest snapshots. Example: `harvester plan nightly.toml --probe`.
+
+    Parameters
+    ----------
+    config
+        The TOML file.
+    tenant
+        Only tenants whose id matches this glob; may be repeated.
+    resource
+        Only this resource; may be repeated.
+    shard
+        K/N: only the K-th of N parts of the tenants.
+    probe
+        Ask each provider for the size of what has no snapshot yet (one record each).
+    json
+        Print JSON.
+    """
+    from harvester.cli.planning import show_plan
+
+    return show_plan(_load(config), _selection(tenant, resource, shard), probe=probe, as_json=json)
+
+
+def _load(path: Path) -> Config:
+    from harvester.config.load import load
+
+    config = load(path)
+    for notice in config.notices:
+        print(f"harvester: {notice}", file=sys.stderr)
+    return config
+
+
+def _selection(tenant: list[str] | None, resource: list[str] | None, shard: str | None) -> Selection:
+    from harvester.plan import Selection, parse_shard
+
+    return Selection(tuple(tenant or ()), tuple(resource or ()), parse_shard(shard) if shard else None)

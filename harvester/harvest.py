@@ -1,0 +1,168 @@
+"""One run, from a configuration to its manifest: lock, plan, journal, supervise, report.
+
+This is what `harvester run` does, callable without a terminal.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from harvester.build import open_sink, wire
+from harvester.clock import Clock, SystemClock
+from harvester.commit import Outcome
+from harvester.config.load import Config
+from harvester.errors import UsageError
+from harvester.events import Observer, silent
+from harvester.journal import Journal, Recovered, newest_unfinished, recover
+from harvester.lock import lock
+from harvester.model import Pull, Run
+from harvester.offload import Offload, Threads
+from harvester.plan import DEFAULT_CONCURRENCY, Job, Plan, Selection, plan, select
+from harvester.pull import Harvest, run_pulls
+from harvester.report import run_manifest
+from harvester.sinks.sink import Json, Sink
+from harvester.supervisor import supervise
+
+MOST_WORKERS = 64
+"""Pulls of one application in progress at once: each holds a frame and a few pages in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person or a scheduler asks of one run."""
+
+    selection: Selection = field(default_factory=Selection)
+    run_id: str | None = None
+    resume: str | None = None
+    """A run's id, or `newest` for the newest unfinished one; nothing to resume is a fresh run."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a run stands on; a simulation passes its own."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    rng: random.Random = field(default_factory=random.SystemRandom)
+    offload: Offload = field(default_factory=Threads)
+
+
+async def harvest(
+    config: Config, order: Order | None = None, *, observe: Observer = silent, world: World | None = None
+) -> Json:
+    """Run once, and return the run's manifest, which lies in the sink as well.
+
+    Raises `ConfigError`, `UsageError`, `LockedError`, and `SinkError` when the disk or the store failed.
+    """
+    order, world = order or Order(), world or World()
+    with lock(config.state.path):
+        sink = open_sink(config, world.offload)
+        recovered = _recovered(config, order)
+        run = recovered.run if recovered else Run(order.run_id or new_run_id(world), world.clock.wall())
+        pulls = _pulls(config, order, recovered)
+        await sink.open()
+        earlier = await _already_committed(sink, run, pulls) if recovered else []
+        rest = [pull for pull in pulls if pull.key not in {outcome.pull.key for outcome in earlier}]
+        todo = plan(rest, config.providers, lambda pull: _size(sink, pull))
+        journal = Journal(config.state.path / "runs", run.id)
+        try:
+            if not recovered:
+                journal.begin(run, config.name, pulls)
+            return await _carry_out(config, run, todo, sink, journal, earlier, observe, world)
+        finally:
+            journal.close()
+
+
+async def _carry_out(
+    config: Config,
+    run: Run,
+    todo: Plan,
+    sink: Sink,
+    journal: Journal,
+    earlier: Sequence[Outcome],
+    observe: Observer,
+    world: World,
+) -> Json:
+    shared = Harvest(run, sink, world.clock, observe, config.sink.require)
+    async with wire(config, observe, world.clock, world.rng) as wiring:
+
+        async def run_job(job: Job) -> list[Outcome]:
+            return await run_pulls(shared, lambda: wiring.access(job.pulls[0]), job.pulls)
+
+        supervised = await supervise(
+            todo.jobs,
+            run_job,
+            workers={name: _workers(config, name) for name in todo.jobs},
+            settled=lambda outcome: journal.settle(outcome.pull, outcome.state),
+            max_duration=config.run.max_duration,
+        )
+        applications = wiring.statistics()
+    manifest = run_manifest(
+        run=run,
+        name=config.name,
+        finished=world.clock.wall(),
+        outcomes=[*earlier, *supervised.outcomes],
+        ending=supervised.ending,
+        applications=applications,
+    )
+    if supervised.failure is not None:
+        raise supervised.failure
+    await sink.close_run(run, manifest)
+    return manifest
+
+
+def _recovered(config: Config, order: Order) -> Recovered | None:
+    if order.resume is None:
+        return None
+    folder = config.state.path / "runs"
+    return newest_unfinished(folder) if order.resume == "newest" else recover(folder, order.resume)
+
+
+def _pulls(config: Config, order: Order, recovered: Recovered | None) -> list[Pull]:
+    """What is to be pulled: as selected, or as the run that is resumed had set out to."""
+    if recovered is None:
+        return select(config.tenants, config.applications, config.providers, order.selection)
+    tenants = {tenant.id: tenant.application for tenant in config.tenants}
+    for pull in recovered.pulls:
+        if tenants.get(pull.tenant) != pull.application:
+            raise UsageError(
+                f"run {recovered.run.id} pulls {pull.key} through {pull.application!r}, "
+                "which the configuration no longer has",
+                advice="Put the tenant back, or start a fresh run without --resume.",
+            )
+    return recovered.pulls
+
+
+async def _already_committed(sink: Sink, run: Run, pulls: Sequence[Pull]) -> list[Outcome]:
+    """What the sink holds of a run that is resumed: manifests are the truth about commits."""
+    found: list[Outcome] = []
+    for pull in pulls:
+        manifest = sink.committed(pull, run)
+        if manifest is not None:
+            await sink.point(pull, run, manifest)
+            found.append(Outcome(pull, "committed", manifest, place=sink.place(pull, run)))
+            continue
+        held = sink.held(pull, run)
+        if held is not None:
+            found.append(Outcome(pull, "held", held))
+    return found
+
+
+def _size(sink: Sink, pull: Pull) -> int | None:
+    newest = sink.current(pull)
+    return None if newest is None else int(newest["records"])
+
+
+def _workers(config: Config, application: str) -> int:
+    limits = config.applications[application].limits
+    provider = config.providers[config.applications[application].provider]
+    concurrency = limits.concurrency or provider.limits.concurrency or DEFAULT_CONCURRENCY
+    return min(MOST_WORKERS, 2 * concurrency)
+
+
+def new_run_id(world: World) -> str:
+    """`20261120T020000Z-7f3a9c`: UTC start and a random tail."""
+    start = datetime.fromtimestamp(world.clock.wall(), UTC)
+    return f"{start:%Y%m%dT%H%M%SZ}-{world.rng.getrandbits(24):06x}"
