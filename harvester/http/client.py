@@ -288,6 +288,8 @@ def _cause(broken: Exception) -> str:  # noqa: PLR0911 - a table, in the order o
 def _connect_error(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return messages.REFUSED_CONNECTION
+    if isinstance(error, ConnectionResetError):
+        return messages.RESET
     unreachable = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
     return messages.UNREACHABLE_HOST if error.errno in unreachable else messages.NO_CONNECTION
 

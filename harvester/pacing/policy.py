@@ -231,5 +231,6 @@ class DeclaredPolicy:
         if rate < math.inf:
             cut = rate * min(_CUT, max(0.5, _CUT * answered / rate))
         else:
-            cut = _CUT * max(1.0, answered)
+            # Nothing was answered yet, so nothing is known: as if every slot were busy for a second.
+            cut = _CUT * (max(1.0, answered) if answered else self._concurrency)
         self._cut, self._cut_at = max(_SLOWEST, cut), now

@@ -1,7 +1,7 @@
 """How much is left: the arithmetic of daily and monthly quotas.
 
 Requests are set aside in blocks before they are sent, so that the ledger on disk is never behind what was
-really used: a crash forgets what of its block was not sent, and so counts too much by less than a block.
+really used: a crash forgets what of its block was not sent, and so counts too much by a block at most.
 """
 
 from __future__ import annotations

@@ -135,6 +135,14 @@ def test_but_the_time_that_an_echo_names_is_obeyed() -> None:
     assert one.may_send(2.0, 0) == pytest.approx(20.0)
 
 
+def test_a_shorter_time_named_later_does_not_open_the_gate() -> None:
+    one = policy(rate=100.0)
+    first, second = one.sent(1.0, 1), one.sent(1.01, 2)
+    one.answered(2.0, first, 429, after(30.0), 1.0)
+    one.answered(2.0, second, 429, after(5.0), 1.0)
+    assert one.may_send(2.0, 0) == pytest.approx(30.0)
+
+
 def test_the_pace_doubles_again_in_a_minute_up_to_what_was_declared() -> None:
     one = policy(rate=10.0)
     refuse(one, 0.0, REFUSED)
@@ -156,7 +164,7 @@ def test_with_no_rate_declared_a_refusal_sets_one_below_what_was_answered() -> N
 def test_a_first_answer_that_is_a_refusal_does_not_stop_us_for_good() -> None:
     one = policy()
     refuse(one, 0.0, REFUSED)
-    assert one.standing(0.0).rate == pytest.approx(0.75)
+    assert one.standing(0.0).rate == pytest.approx(12.0)
 
 
 def test_what_is_left_is_spread_over_what_is_left_of_the_window() -> None:

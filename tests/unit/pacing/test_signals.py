@@ -88,9 +88,7 @@ def test_shopifys_bucket_says_what_is_left() -> None:
     assert read(headers, 200, NOW) == Signals(remaining=8.0)
 
 
-@pytest.mark.parametrize(
-    "text", ["default", ";;;", '"', '"unclosed;r=1;t=1', "r=x;t=y", "remaining=,reset", "=,=,"]
-)
+@pytest.mark.parametrize("text", ["default", ";;;", '"', "r=x;t=y", "remaining=,reset", "=,=,"])
 def test_a_ratelimit_that_is_none_says_nothing(text: str) -> None:
     assert read({"ratelimit": text}, 200, NOW) == NOTHING
 

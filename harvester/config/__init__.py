@@ -1,0 +1,1 @@
+"""From one TOML file, tenant lists and secret references to frozen typed objects."""

@@ -1,0 +1,356 @@
+"""From the body of a page to its records, as slices of the provider's own bytes.
+
+A record becomes a line: what the provider sent, less insignificant white space. Number tokens, escapes, the
+order of members and duplicate keys stay as they are. The page is checked as a whole; only when that finds
+something is each record looked at. What is wrong with one never stops the page: it is a flaw, see `Page`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from harvester.errors import ProtocolError
+from harvester.http import surrogates
+from harvester.http.client import Reply
+from harvester.http.links import next_link, total_of
+from harvester.model import Page, Window
+
+DEEPEST = 64
+"""Levels of nesting in a record; rosters have five. Lakes' readers give up between 64 and 1,024."""
+LONGEST = 16 * 1024 * 1024
+"""Bytes of a record; DuckDB's reader refuses lines beyond 16 MiB unless told otherwise."""
+
+_BOM = b"\xef\xbb\xbf"
+_NOT_RECORDS = frozenset({"statusInfoSet", "imsx_StatusInfo", "imsx_statusInfo", "warnings"})
+"""Arrays that OneRoster puts beside the records: remarks on the answer itself."""
+_FACTS = ("total", "totalCount", "_meta", "meta", "_links", "links", "next")
+_LONGEST_FACT = 64 * 1024
+_NOT_OPENING = bytes(set(range(256)) - set(b"{[\n"))
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+_any = msgspec.json.Decoder(Any)
+_text = msgspec.json.Decoder(str)
+
+
+def page_of(reply: Reply, key: tuple[str, ...], window: Window, total_header: str = "X-Total-Count") -> Page:
+    """The page that a 200 answer holds: the one array of its object, whatever its name.
+
+    `key`: names of the member that identifies a record, in order of preference. Raises `ProtocolError` for
+    what is not JSON, or holds no array of records, or two.
+    """
+    body, disguised = _compact(reply.body)
+    try:
+        found = _leading(body) or _any_place(body)
+    except RecursionError:
+        raise ProtocolError("JSON nested too deeply", advice=_ASK) from None
+    facts = _facts(found.envelope)
+    records, flaws = found.records, dict[int, str]()
+    identities = None if disguised or not _all_fit(found.lines, body) else _identities(found.array, key)
+    if identities is not None:
+        ids, versions = identities
+    else:
+        ids, versions, flaws = _one_by_one(records, key, window.offset, disguised=disguised)
+    return Page(
+        window=window,
+        ids=ids,
+        versions=versions,
+        records=records,
+        total=total_of(reply.headers, facts, total_header),
+        next_link=next_link(reply.headers, facts, reply.url, foreign="borrow"),
+        flaws=flaws,
+    )
+
+
+def object_of(reply: Reply) -> bytes:
+    """The one JSON value that a 200 answer holds, as a line. Raises `ProtocolError` for what is no line."""
+    body, disguised = _compact(reply.body)
+    if disguised or (why := _unfit(body)):
+        raise ProtocolError(f"an unusable object: {surrogates.WHY if disguised else why}")
+    return body
+
+
+def id_of(line: bytes, key: tuple[str, ...]) -> str:
+    """The id of a record that has one, as `page_of` gave it."""
+    row_id, _ = _identity(line, key)
+    assert row_id is not None, "only records with an id are written"
+    return row_id
+
+
+def with_parent(record: bytes, key: str, parent_id: str) -> bytes:
+    """A child's line that says whose it is: `key` in front, unless the record names it itself.
+
+    What is no object becomes the member `value` of one.
+    """
+    member = msgspec.json.encode({key: parent_id})
+    if not record.startswith(b"{"):
+        return member[:-1] + b',"value":' + record + b"}"
+    if key in _members.decode(record):
+        return record
+    return member if record == b"{}" else member[:-1] + b"," + record[1:]
+
+
+def _compact(body: bytes) -> tuple[bytes, bool]:
+    """The body without insignificant white space, and whether halves of surrogate pairs are disguised in it.
+
+    The decoder takes a page with half a pair for malformed, and a name that was cut in the middle of an
+    emoji is no reason to lose its page.
+    """
+    body = body.removeprefix(_BOM)
+    try:
+        return msgspec.json.format(body, indent=-1), False
+    except RecursionError:
+        raise ProtocolError("JSON nested too deeply", advice=_ASK) from None
+    except msgspec.DecodeError:
+        disguised = surrogates.disguise(body)
+    if disguised is not None:
+        try:
+            return msgspec.json.format(disguised, indent=-1), True
+        except (msgspec.DecodeError, RecursionError):
+            pass
+    raise ProtocolError(f"not JSON: {_what_else(body)}", advice=_ASK)
+
+
+_ASK = "Ask the provider what answers at this address."
+
+
+def _what_else(body: bytes) -> str:
+    start = body[:1024].lstrip()[:1]
+    if not start:
+        return "an empty body"
+    if start == b"<":
+        return "HTML or XML, perhaps of a proxy in front"
+    return "cut off, or malformed" if start in b"{[" else "neither an object nor an array"
+
+
+@dataclass(slots=True)
+class _Found:
+    """The array of records, cut up, and what stands beside it."""
+
+    array: bytes | msgspec.Raw
+    records: list[bytes]
+    lines: bytes
+    """The records, joined by line feeds."""
+    envelope: Mapping[str, msgspec.Raw]
+
+
+_FIRST_IS_ARRAY = re.compile(rb'\{"([^"\\]{1,100})":(?=\[)')
+
+
+def _leading(body: bytes) -> _Found | None:
+    """The array as the first member of the object, which it nearly always is; None where it isn't.
+
+    Cut in one pass over the body. Where the array ends need not be searched: it is as long as its records
+    and the commas between them, now that there is no white space. Saves 0.3 of 2.3 ms for 1,000 records.
+    """
+    match = _FIRST_IS_ARRAY.match(body)
+    if match is None:
+        return None
+    try:
+        name = match[1].decode()
+        raws = _member_decoder(name).decode(body).slices
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return None
+    records = [bytes(raw) for raw in raws]
+    lines = b"\n".join(records)
+    start, end = match.end(), match.end() + len(lines) + 2
+    last = records[-1] if records else b"["
+    if name in _NOT_RECORDS or body[end - 1 : end] != b"]" or not body.endswith(last, start, end - 1):
+        return None
+    rest = _object(b"{" + body[end + 1 :]) if body[end : end + 1] == b"," else {}
+    if name in rest or _arrays(rest):
+        return None
+    return _Found(body[start:end], records, lines, rest)
+
+
+@lru_cache(maxsize=64)
+def _member_decoder(name: str) -> msgspec.json.Decoder[Any]:
+    fields = [("slices", list[msgspec.Raw])]
+    return msgspec.json.Decoder(msgspec.defstruct("Member", fields, rename={"slices": name}))
+
+
+def _any_place(body: bytes) -> _Found:
+    """The array wherever it stands. Raises `ProtocolError` when there isn't just one."""
+    array, envelope = _split(body)
+    records = [bytes(raw) for raw in _elements.decode(array)]
+    return _Found(array, records, b"\n".join(records), envelope)
+
+
+def _split(body: bytes) -> tuple[bytes | msgspec.Raw, Mapping[str, msgspec.Raw]]:
+    """The array of records, and everything that stands beside it."""
+    if body.startswith(b"["):
+        return body, {}
+    envelope = _object(body)
+    arrays = _arrays(envelope)
+    inner = envelope.get("data")
+    if not arrays and inner is not None and _begins(inner, b"{"):
+        nested = _object(inner)
+        arrays = _arrays(nested)
+        envelope = {**envelope, **nested}
+    if len(arrays) != 1:
+        what = "two arrays" if arrays else "no array"
+        names = ": " + ", ".join(sorted(ascii(name)[:40] for name in arrays)[:5]) if arrays else ""
+        raise ProtocolError(f"{what} in the answer where one of records was expected{names}", advice=_ASK)
+    return envelope[arrays[0]], envelope
+
+
+def _object(body: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    try:
+        return _members.decode(body)
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        raise ProtocolError("JSON, but neither an object nor an array of records", advice=_ASK) from None
+
+
+def _arrays(envelope: Mapping[str, msgspec.Raw]) -> list[str]:
+    return [name for name, value in envelope.items() if _begins(value, b"[") and name not in _NOT_RECORDS]
+
+
+def _begins(raw: msgspec.Raw, bracket: bytes) -> bool:
+    return memoryview(raw)[:1].tobytes() == bracket
+
+
+def _facts(envelope: Mapping[str, msgspec.Raw]) -> dict[str, object]:
+    """What the envelope says of the collection. What can't be read is not said."""
+    facts: dict[str, object] = {}
+    for name in _FACTS:
+        if name in envelope and memoryview(envelope[name]).nbytes <= _LONGEST_FACT:
+            try:
+                facts[name] = _any.decode(envelope[name])
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+    return facts
+
+
+def _all_fit(lines: bytes, body: bytes) -> bool:
+    """Whether no record is flawed in its bytes. May say no too often (brackets within strings), never yes."""
+    try:
+        body.decode()  # the decoder skips strings without looking at their UTF-8; this costs 0.03 ms a page
+    except UnicodeDecodeError:
+        return False
+    # A record can't be deeper than it has opening brackets: keep these alone, and count per line.
+    openings = lines.translate(None, _NOT_OPENING)
+    if max(map(len, openings.split(b"\n"))) > DEEPEST:
+        return False
+    return len(lines) <= LONGEST or max(map(len, lines.split(b"\n"))) <= LONGEST
+
+
+@lru_cache(maxsize=64)
+def _row_decoder(key: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], attrgetter[Any]]:
+    """Reads id and version of all records of an array at once: the common case, where both are strings."""
+    names = [f"id{i}" for i in range(len(key))]
+    fields: list[Any] = [(name, str | None, None) for name in names] if len(key) > 1 else [("id0", str)]
+    row = msgspec.defstruct(
+        "Row",
+        [*fields, ("version", str | None, None)],
+        rename={**dict(zip(names, key, strict=True)), "version": "dateLastModified"},
+        gc=False,
+    )
+    return msgspec.json.Decoder(list[row]), attrgetter(*names)  # type: ignore[valid-type]
+
+
+def _identities(array: bytes | msgspec.Raw, key: tuple[str, ...]) -> tuple[list[str], list[bytes]] | None:
+    """Ids and versions of an array of sound records; None when they are not all as common."""
+    decoder, read = _row_decoder(key)
+    try:
+        rows = decoder.decode(array)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    ids = list(map(read, rows))
+    if len(key) > 1:
+        ids = [next(filter(None, names), "") for names in ids]
+    if not all(ids):
+        return None
+    return ids, [row.version.encode() if row.version else b"" for row in rows]
+
+
+def _one_by_one(
+    records: list[bytes], key: tuple[str, ...], offset: int, *, disguised: bool
+) -> tuple[list[str], list[bytes], dict[int, str]]:
+    """Ids, versions and flaws of records that are not all as common. Takes disguises off, in place."""
+    ids: list[str] = []
+    versions: list[bytes] = []
+    flaws: dict[int, str] = {}
+    for row, record in enumerate(records):
+        why, row_id, version = _unfit(record), None, b""
+        if disguised and (revealed := surrogates.reveal(record)) != record:
+            records[row], why = revealed, surrogates.WHY
+        if why is None:
+            row_id, version = _identity(record, key)
+            if row_id is None:
+                why = f"no {key[0]}" if record.startswith(b"{") else "not an object"
+        if why is not None:
+            flaws[row] = why
+        ids.append(row_id or "")
+        versions.append(version)
+    taken = set(ids)
+    for row in flaws:
+        ids[row] = f"\0{offset}+{row}"
+        while ids[row] in taken:
+            ids[row] += "\0"
+    return ids, versions, flaws
+
+
+def _unfit(record: bytes) -> str | None:
+    """What is wrong with the bytes of a record, if anything is."""
+    if len(record) > LONGEST:
+        return f"longer than {LONGEST // 1024 // 1024} MiB"
+    try:
+        record.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    if record.count(b"{") + record.count(b"[") > DEEPEST and _depth(record) > DEEPEST:
+        return f"nested deeper than {DEEPEST} levels"
+    return None
+
+
+def _depth(record: bytes) -> int:
+    depth = deepest = 0
+    quoted = escaped = False
+    for byte in record:
+        if quoted:
+            quoted = escaped or byte != 0x22
+            escaped = not escaped and byte == 0x5C
+        elif byte == 0x22:
+            quoted = True
+        elif byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+@lru_cache(maxsize=64)
+def _raw_decoder(key: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    names = [f"id{i}" for i in range(len(key))]
+    row = msgspec.defstruct(
+        "RawRow",
+        [(name, msgspec.Raw, msgspec.Raw(b"null")) for name in [*names, "version"]],
+        rename={**dict(zip(names, key, strict=True)), "version": "dateLastModified"},
+    )
+    return msgspec.json.Decoder(row)
+
+
+def _identity(record: bytes, key: tuple[str, ...]) -> tuple[str | None, bytes]:
+    """A sound record's id, None where it has none, and its version. Numbers become their text."""
+    try:
+        row = _raw_decoder(key).decode(record)
+    except msgspec.DecodeError:
+        return None, b""
+    *ids, version = msgspec.structs.astuple(row)
+    return next(filter(None, map(_word, ids)), None), (_word(version) or "").encode()
+
+
+def _word(raw: msgspec.Raw) -> str | None:
+    """A string's content, a number's text; nothing else is a word."""
+    token = bytes(raw)
+    if token.startswith(b'"'):
+        return _text.decode(token)
+    return token.decode() if token[:1] in b"-0123456789" else None

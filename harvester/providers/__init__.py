@@ -1,0 +1,1 @@
+"""What the harvester knows of each kind of API: one small declaration a file, gathered in `registry`."""
