@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from harvester.collection import Collection
+from harvester.events import Observer
 from harvester.http.fetch import Fetcher, Tally
 from harvester.model import Application, Pull, Tenant
 from harvester.providers.address import base_url, headers
@@ -20,6 +21,7 @@ class Access:
     application: Application
     tenant: Tenant
     fetcher: Fetcher
+    observe: Observer
 
     def collection(self, pull: Pull, resource: Resource, tally: Tally, *, parent: str = "") -> Collection:
         """A resource as something to be read; `parent` is the id that a child resource belongs to."""
@@ -31,6 +33,7 @@ class Access:
             headers=self.headers,
             spelling=spell(self.provider, self.application),
             fetcher=self.fetcher,
+            observe=self.observe,
             tally=tally,
         )
 

@@ -14,8 +14,8 @@ import orjson
 
 from harvester.access import Access
 from harvester.errors import HarvesterError, RefusedError
-from harvester.http.client import Reply
 from harvester.http.fetch import Tally
+from harvester.http.messages import Reply
 from harvester.http.slices import object_of, with_parent
 from harvester.lines import Lines, Listing
 from harvester.model import VERDICTS, Certificate, Pull

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote
 
-from harvester.errors import ProtocolError, RefusedError, UnreachableError
-from harvester.http.client import Reply
+from harvester.errors import RefusedError
+from harvester.events import Observer, PageFetched
 from harvester.http.fetch import Fetcher, Tally
-from harvester.http.links import next_link
+from harvester.http.messages import Reply
 from harvester.http.slices import page_of
 from harvester.model import Page, Pull, Window
-from harvester.paging.pager import OffsetIgnoredError
 from harvester.providers.dialect import Provider, Resource
 from harvester.spelling import Spelling
 
@@ -31,6 +29,7 @@ class Collection:
     headers: Mapping[str, str]
     spelling: Spelling
     fetcher: Fetcher
+    observe: Observer
     tally: Tally
     notes: list[str] = field(default_factory=list)
     links: bool = False
@@ -96,6 +95,7 @@ class Collection:
         def check(reply: Reply) -> Page:
             page = page_of(reply, self.resource.key, window, self.provider.paging.total_header)
             self.links = self.links or page.next_link is not None
+            self.observe(PageFetched(self.pull, window.offset, len(page.ids), len(reply.body), reply.took))
             return page
 
         return await self.fetcher.get(

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harvester.access import Access
-from harvester.http.client import Reply
 from harvester.http.fetch import Tally
 from harvester.http.limits import DOCUMENT
+from harvester.http.messages import Reply
 from harvester.lines import Lines
 from harvester.model import Certificate, Page, Pull, Window
 from harvester.paging.order import OrderWitness

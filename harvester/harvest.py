@@ -9,13 +9,16 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from harvester.build import open_sink, wire
 from harvester.clock import Clock, SystemClock
 from harvester.commit import Outcome
 from harvester.config.load import Config
+from harvester.config.secrets import Secrets
 from harvester.errors import UsageError
 from harvester.events import Observer, silent
+from harvester.http.retry import POLICY, RetryPolicy
 from harvester.journal import Journal, Recovered, newest_unfinished, recover
 from harvester.lock import lock
 from harvester.model import Pull, Run
@@ -47,6 +50,9 @@ class World:
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     offload: Offload = field(default_factory=Threads)
+    policy: RetryPolicy = POLICY
+    secrets: Secrets | None = None
+    """None: those that the configuration refers to"""
 
 
 async def harvest(
@@ -75,6 +81,11 @@ async def harvest(
             journal.close()
 
 
+def pulls_of(config: Config, order: Order) -> list[Pull]:
+    """What a run would be about: for a progress bar, and to see that a selection means something."""
+    return _pulls(config, order, _recovered(config, order))
+
+
 async def _carry_out(
     config: Config,
     run: Run,
@@ -86,10 +97,17 @@ async def _carry_out(
     world: World,
 ) -> Json:
     shared = Harvest(run, sink, world.clock, observe, config.sink.require)
-    async with wire(config, observe, world.clock, world.rng) as wiring:
+    async with wire(
+        config,
+        observe=observe,
+        clock=world.clock,
+        rng=world.rng,
+        secrets=world.secrets or Secrets(folder=config.path.parent),
+        policy=world.policy,
+    ) as wiring:
 
         async def run_job(job: Job) -> list[Outcome]:
-            return await run_pulls(shared, lambda: wiring.access(job.pulls[0]), job.pulls)
+            return await run_pulls(shared, partial(wiring.access, job.pulls[0]), job.pulls)
 
         supervised = await supervise(
             todo.jobs,

@@ -68,6 +68,8 @@ class Application:
     """Whether pages are asked for in order of their id; None: as the provider declares."""
     filter: str | None = None
     fields: tuple[str, ...] = ()
+    ca_file: str | None = None
+    """Certificate authorities to trust instead of the system's."""
     trust_env: bool = False
     """Whether HTTPS_PROXY and its kin are obeyed."""
     limits: Limits = field(default_factory=Limits)

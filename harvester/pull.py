@@ -5,7 +5,7 @@ A pull that fails leaves nothing visible, and touches no other pull.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import anyio
 from harvester.access import Access
 from harvester.child_reading import read_children
 from harvester.clock import Clock
-from harvester.commit import Account, Outcome, commit
+from harvester.commit import Account, Outcome, State, commit
 from harvester.document_reading import read_document
 from harvester.errors import HarvesterError, QuotaError, SinkError
 from harvester.events import Observer, PullFinished, PullStarted
@@ -85,7 +85,9 @@ class Read:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-async def run_pulls(harvest: Harvest, reach: Callable[[], Access], pulls: Sequence[Pull]) -> list[Outcome]:
+async def run_pulls(
+    harvest: Harvest, reach: Callable[[], Awaitable[Access]], pulls: Sequence[Pull]
+) -> list[Outcome]:
     """Pull one resource of one tenant, or all those that come in one document.
 
     A provider's failure is an outcome, and so is a secret that `reach` can't find. Raises `SinkError`, which
@@ -96,14 +98,14 @@ async def run_pulls(harvest: Harvest, reach: Callable[[], Access], pulls: Sequen
         newest = harvest.sink.current(pull)
         harvest.observe(PullStarted(pull, None if newest is None else int(newest["records"])))
     try:
-        access, started, tally = reach(), harvest.clock.wall(), Tally()
+        access, started, tally = await reach(), harvest.clock.wall(), Tally()
         stages += [Stage(harvest, pull, access.resource(pull.resource).key, tally, started) for pull in pulls]
         reads = await _read(access, pulls, stages)
         outcomes = [await stage.commit(read) for stage, read in zip(stages, reads, strict=True)]
     except SinkError:
         raise
     except HarvesterError as error:
-        state = "interrupted" if isinstance(error, QuotaError) else "failed"
+        state: State = "interrupted" if isinstance(error, QuotaError) else "failed"
         outcomes = [Outcome(pull, state, error=error) for pull in pulls]
     finally:
         with anyio.CancelScope(shield=True):

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App
 
@@ -22,7 +23,7 @@ app = App(
     help="Harvests rosters from many tenants' APIs into a data lake, and proves what it may claim of them.",
     help_epilogue="Examples:\n\n"
     "  harvester demo                              see it work, with no vendor and no config\n\n"
-    "  harvester init > nightly.toml               a commented configuration to start from\n\n"
+    "  harvester init nightly.toml                 a commented configuration to start from\n\n"
     "  harvester check nightly.toml                what works, per tenant, and what to do about the rest\n\n"
     "  harvester run nightly.toml --tenant 'oslo*' pull some tenants\n\n"
     "  harvester run nightly.toml --resume         go on where the last run was cut short",
@@ -61,7 +62,7 @@ def invoke(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: nothing more to say
         return 141
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last place that can keep a traceback from a user
         return _usage_or_bug(error)
     return result if isinstance(result, int) else 0
 
@@ -85,11 +86,11 @@ def _resume_value(argv: Sequence[str]) -> list[str]:
     out: list[str] = []
     tokens = list(argv)
     while tokens:
-        token = tokens.pop(0)
-        if token == "--resume":
-            named = tokens and _RUN_ID.fullmatch(tokens[0]) and not os.path.exists(tokens[0])
-            token = f"--resume={tokens.pop(0) if named else 'newest'}"
-        out.append(token)
+        word = tokens.pop(0)
+        if word == "--resume":
+            named = tokens and _RUN_ID.fullmatch(tokens[0]) and not Path(tokens[0]).exists()
+            word = f"--resume={tokens.pop(0) if named else 'newest'}"
+        out.append(word)
     return out
 
 

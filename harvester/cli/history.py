@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from harvester.sinks.sink import Sink
 
 Switch = Annotated[bool, Parameter(negative=())]
 
@@ -61,7 +64,7 @@ def _row(manifest: Mapping[str, Any]) -> tuple[str, ...]:
 def show(config: Path, run: str | None = None, *, tenant: str | None = None, json: Switch = False) -> int:
     """Tell what one run did, pull by pull, and what each certificate means in words.
 
-    Example: `harvester show nightly.toml`, `harvester show nightly.toml 20261120T020000Z-7f3a9c --tenant oslo`.
+    Example: `harvester show nightly.toml`; `harvester show nightly.toml --tenant oslo`.
 
     Parameters
     ----------
@@ -98,7 +101,7 @@ def _find(config: Path, run: str | None) -> Mapping[str, Any]:
     )
 
 
-def _sink(config: Path) -> Any:
+def _sink(config: Path) -> Sink:
     from harvester.build import open_sink
     from harvester.config.load import load
     from harvester.offload import Threads

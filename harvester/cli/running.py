@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import anyio
 import orjson
 
 from harvester.config.load import Config
-from harvester.events import Event
-from harvester.harvest import Order, World, harvest
+from harvester.config.secrets import Secrets
+from harvester.events import Event, Observer
+from harvester.harvest import Order, World, harvest, pulls_of
 from harvester.observe.logging import LogObserver, configure
 from harvester.observe.progress import open_progress
 from harvester.report import summary_table
+from harvester.sinks.durable import make_folders
+from harvester.sinks.sink import Json
 
 NOTHING = 9
 
@@ -25,19 +28,50 @@ class Request:
     """What the command line asked for."""
 
     order: Order
-    progress: str
-    as_json: bool
-    fail_on_empty: bool
-    log_level: str
+    progress: Literal["auto", "plain", "json", "none"] = "auto"
+    as_json: bool = False
+    fail_on_empty: bool = False
+    log_level: str = "info"
 
 
 def carry_out(config: Config, request: Request) -> int:
     """Run, and print the report: on stderr for people, as JSON on stdout where asked for."""
-    manifest = anyio.run(_run, config, request)
-    if not manifest["pulls"]:
+    pulls = pulls_of(config, request.order)
+    if not pulls:
         print("harvester: the selection means no pull at all", file=sys.stderr)
         return NOTHING if request.fail_on_empty else 0
+    secrets = Secrets(folder=config.path.parent)
+    folder = config.state.path / "logs"
+    make_folders(folder)
+    configure(path=folder / f"{config.name}.ndjson", level=request.log_level, scrub=secrets.scrub)
+    totals = Counter(pull.application for pull in pulls)
+    with open_progress(request.progress, stream=sys.stderr, totals=totals) as progress:
+        observe = _both(progress, LogObserver())
+        world = World(secrets=secrets)
+        manifest = _run(config, request.order, observe, world)
     print(summary_table(manifest), file=sys.stderr)
     if request.as_json:
         sys.stdout.buffer.write(orjson.dumps(manifest, option=orjson.OPT_APPEND_NEWLINE))
     return int(manifest["exit_code"])
+
+
+def _run(config: Config, order: Order, observe: Observer, world: World) -> Json:
+    async def run() -> Json:
+        return await harvest(config, order, observe=observe, world=world)
+
+    return anyio.run(run, backend_options={"use_uvloop": _uvloop()})
+
+
+def _uvloop() -> bool:
+    """Whether the `speed` extra is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("uvloop") is not None
+
+
+def _both(progress: Observer, log: Observer) -> Observer:
+    def observe(event: Event) -> None:
+        progress(event)
+        log(event)
+
+    return observe

@@ -68,11 +68,12 @@ def _certificate(manifest: Mapping[str, Any]) -> list[str]:
     certificate = manifest["certificate"]
     order, joins, total = certificate["order"], certificate["joins"], certificate["total"]
     lines = [
-        f"{manifest['records']:,} records in {manifest['pages']:,} pages and {len(manifest['parts'])} parts; "
+        f"{manifest['records']:,} records in {manifest['pages']:,} pages, {len(manifest['parts'])} parts",
         f"{manifest['requests']:,} requests, {manifest['retries']:,} of them retries",
         f"certificate: {certificate['verdict']}: {MEANING[certificate['verdict']]}",
         f"  because: {certificate['why']}",
-        f"  order: asked {order['asked'] or 'none'}, seen {order['seen'] or 'none'} over {order['pairs']:,} pairs",
+        f"  order asked: {order['asked'] or 'none'}",
+        f"  order seen: {order['seen'] or 'none'}, over {order['pairs']:,} pairs",
         f"  joins: {joins['exact']:,} exact, {joins['drift']:,} with drift, {joins['missing']:,} missing",
         f"  total: {_total(total)}",
     ]

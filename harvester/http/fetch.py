@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -86,13 +87,17 @@ class _Wish:
     ceiling: Ceiling
     policy: RetryPolicy
     tally: Tally
-    where: str
     attempt: int = 1
     throttles: int = 0
     renewed: bool = False
     again: bool = False
     bodies: dict[bytes, int] = field(default_factory=dict)
     """Digests of unusable bodies, and how often each came."""
+
+    @property
+    def where(self) -> str:
+        """What was asked for whom, as messages name it."""
+        return f"{self.pull.key} ({_asked(self.url)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,6 @@ class Fetcher:
             ceiling if ceiling is not None else PAGE,
             self._policy if attempts is None else replace(self._policy, attempts=attempts),
             tally if tally is not None else Tally(),
-            f"{pull.key} ({_asked(url)})",
         )
         while True:
             sent = await self._send(wish, None if feed is None else await feed())
@@ -221,8 +225,9 @@ class Fetcher:
             policy=wish.policy,
             signals=read(sent.reply.headers, sent.reply.status, self._clock.wall()),
             throttles=wish.throttles,
-            where=wish.where,
         )
+        if isinstance(verdict, Refuse):
+            verdict.error.where = wish.where
         if isinstance(verdict, Again):
             if verdict.throttled:
                 wish.throttles += 1
@@ -276,6 +281,7 @@ def _asked(url: str) -> str:
     return f"{end}?{'&'.join(numbers)}" if numbers else end
 
 
+@lru_cache(maxsize=64)  # the pages of one second share theirs
 def _date(text: str) -> float | None:
     """An HTTP date (RFC 9110, section 5.6.7) in seconds since the epoch."""
     try:

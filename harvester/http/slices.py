@@ -291,7 +291,7 @@ def _one_by_one(
         versions.append(version)
     taken = set(ids)
     for row in flaws:
-        ids[row] = f"\0{offset}+{row}"
+        ids[row] = f"\0{offset + row}"  # the same in every window that shows it
         while ids[row] in taken:
             ids[row] += "\0"
     return ids, versions, flaws

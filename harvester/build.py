@@ -1,0 +1,188 @@
+"""The wiring: the one place where transports, governors, tokens and signers meet.
+
+Everything is made when it is first needed: an application whose tenants are not selected costs nothing, and a
+secret is looked up when its tenant's first pull begins.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from harvester.access import Access
+from harvester.auth.schemes import signer_for
+from harvester.auth.token_store import TokenStore
+from harvester.auth.tokens import TokenCache
+from harvester.clock import Clock
+from harvester.config.load import Config
+from harvester.config.secrets import Secrets
+from harvester.events import Observer
+from harvester.governor import Governor
+from harvester.http.client import HttpTransport
+from harvester.http.fetch import Fetcher
+from harvester.http.messages import Reply, Request, Transport
+from harvester.http.retry import POLICY, RetryBudget, RetryPolicy
+from harvester.ledger import Ledger
+from harvester.model import Application, Limits, Pull, Tenant
+from harvester.offload import Offload
+from harvester.sinks.local import LocalSink
+from harvester.sinks.sink import Sink
+from harvester.sinks.stdout import StdoutSink
+
+TOKEN_LIMITS = Limits(concurrency=4)
+"""Identity servers dislike crowds; all applications of one token host share this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One application's way to its provider, shared by its tenants."""
+
+    application: Application
+    transport: Transport
+    governor: Governor
+    budget: RetryBudget
+
+
+@dataclass(slots=True)
+class Wiring:
+    """Gives each pull its access. Made by `wire`."""
+
+    config: Config
+    observe: Observer
+    clock: Clock
+    rng: random.Random
+    secrets: Secrets
+    policy: RetryPolicy
+    deadline: float | None
+    _stack: AsyncExitStack
+    _ledger: Ledger
+    _cache: TokenCache = field(init=False)
+    _reaches: dict[str, Reach] = field(default_factory=dict)
+    _token_hosts: dict[str, Governor] = field(default_factory=dict)
+    _accesses: dict[str, Access] = field(default_factory=dict)
+    _tenants: dict[str, Tenant] = field(default_factory=dict)
+    _token_transport: Transport | None = None
+
+    def __post_init__(self) -> None:
+        self._tenants = {tenant.id: tenant for tenant in self.config.tenants}
+        store = TokenStore(self.config.state.path) if self.config.state.token_cache else None
+        self._cache = TokenCache(
+            self._post, clock=self.clock, rng=self.rng, secrets=self.secrets, store=store, policy=self.policy
+        )
+        self._stack.push_async_callback(self._cache.aclose)
+
+    async def access(self, pull: Pull) -> Access:
+        """How to reach the pull's tenant. Raises `SecretError` and `ConfigError`."""
+        if pull.tenant not in self._accesses:
+            reach = await self._reach(pull.application)
+            tenant = self._tenants[pull.tenant]
+            provider = self.config.providers[pull.provider]
+            signer = signer_for(
+                provider, reach.application, tenant, secrets=self.secrets, cache=self._cache, clock=self.clock
+            )
+            fetcher = Fetcher(
+                reach.transport,
+                reach.governor,
+                signer,
+                self.clock,
+                self.rng,
+                self.policy,
+                reach.budget,
+                self.observe,
+                deadline=self.deadline,
+            )
+            self._accesses[pull.tenant] = Access(provider, reach.application, tenant, fetcher, self.observe)
+        return self._accesses[pull.tenant]
+
+    async def _reach(self, name: str) -> Reach:
+        if name not in self._reaches:
+            application = self.config.applications[name]
+            provider = self.config.providers[application.provider]
+            transport = await self._transport(application)
+            governor = Governor(
+                name,
+                merged(application.limits, provider.limits),
+                clock=self.clock,
+                rng=self.rng,
+                ledger=self._ledger,
+                observe=self.observe,
+                per_tenant_limits=not provider.shared_host,
+            )
+            self._stack.push_async_callback(governor.aclose)
+            self._reaches[name] = Reach(application, transport, governor, RetryBudget())
+        return self._reaches[name]
+
+    async def _transport(self, application: Application) -> Transport:
+        ca_file = Path(application.ca_file) if application.ca_file else None
+        transport = HttpTransport(ca_file=ca_file, trust_env=application.trust_env)
+        return await self._stack.enter_async_context(transport)
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """A token request: in its turn at the token host, over a transport of its own."""
+        host = urlsplit(url).netloc
+        if self._token_transport is None:
+            trust_env = any(application.trust_env for application in self.config.applications.values())
+            self._token_transport = await self._stack.enter_async_context(HttpTransport(trust_env=trust_env))
+        if host not in self._token_hosts:
+            self._token_hosts[host] = Governor(
+                f"tokens of {host}",
+                TOKEN_LIMITS,
+                clock=self.clock,
+                rng=self.rng,
+                ledger=None,
+                observe=self.observe,
+            )
+        async with self._token_hosts[host].permit("") as permit:
+            reply = await self._token_transport.send(Request(url, "POST", headers, body))
+            permit.answered(0 if reply.error else reply.status, reply.headers, reply.took)
+        return reply
+
+    def statistics(self) -> dict[str, Any]:
+        """What each application's governor counted, and the token hosts' too."""
+        governors = {name: reach.governor for name, reach in self._reaches.items()}
+        governors |= {governor.name: governor for governor in self._token_hosts.values()}
+        kept = ("sent", "answered", "throttled", "failed", "rate", "concurrency")
+        return {
+            name: {key: asdict(governor.statistics())[key] for key in kept}
+            for name, governor in sorted(governors.items())
+        }
+
+
+@asynccontextmanager
+async def wire(
+    config: Config,
+    *,
+    observe: Observer,
+    clock: Clock,
+    rng: random.Random,
+    secrets: Secrets,
+    policy: RetryPolicy = POLICY,
+) -> AsyncIterator[Wiring]:
+    """Everything a run needs to reach its providers, closed in order at the end."""
+    deadline = None if config.run.max_duration is None else clock.now() + config.run.max_duration
+    ledger = Ledger(config.state.path)
+    try:
+        async with AsyncExitStack() as stack:
+            yield Wiring(config, observe, clock, rng, secrets, policy, deadline, stack, ledger)
+    finally:
+        ledger.close()
+
+
+def open_sink(config: Config, offload: Offload) -> Sink:
+    """The sink that the configuration names."""
+    if config.sink.url == "-":
+        spool = LocalSink(config.state.path / "spool", "none", config.sink.part_size, offload)
+        return StdoutSink(spool, sys.stdout.buffer)
+    return LocalSink(Path(config.sink.url), config.sink.compression, config.sink.part_size, offload)
+
+
+def merged(stated: Limits, declared: Limits) -> Limits:
+    """What the configuration says, and where it says nothing, what the provider declares."""
+    theirs, ours = asdict(declared), asdict(stated)
+    return Limits(**{name: theirs[name] if value is None else value for name, value in ours.items()})

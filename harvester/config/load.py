@@ -1,0 +1,315 @@
+"""From a configuration file to what a run works with, or to an error that says which line is wrong."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from harvester.config.custom import provider_of
+from harvester.config.place import did_you_mean
+from harvester.config.reading import Path_, Source, read_file, read_text
+from harvester.config.schema import ApplicationTable, File, TenantTable
+from harvester.config.secrets import parse_reference
+from harvester.config.tenants import read_tenants
+from harvester.config.units import parse_duration, parse_size
+from harvester.errors import ConfigError
+from harvester.model import Application, Limits, SecretRef, Tenant, Verdict
+from harvester.pacing.gcra import parse_rate
+from harvester.providers.dialect import Provider
+from harvester.providers.registry import PROVIDERS
+
+LOOPBACK = ("localhost", "127.", "::1")
+LATER = ("s3", "gs", "az")
+"""Schemes of the contract that this version does not write to yet."""
+KEYS = ("tenant_id", "app_id", "customer_id", "user_id")
+CREDENTIALS = ("client_id", "client_secret", "access_token")
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConfig:
+    url: str
+    """a directory, or `-`"""
+    compression: Literal["gzip", "zstd", "none"]
+    part_size: int
+    """bytes, uncompressed"""
+    require: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StateConfig:
+    path: Path
+    token_cache: bool
+    """whether tokens are kept on disk between runs"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    name: str
+    max_duration: float | None
+    """seconds"""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    path: Path
+    sink: SinkConfig
+    state: StateConfig
+    run: RunConfig
+    applications: Mapping[str, Application]
+    tenants: tuple[Tenant, ...]
+    providers: Mapping[str, Provider]
+    """those built in and those that the file declares"""
+    notices: tuple[str, ...] = ()
+    """what a person should know that is no mistake"""
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+
+def load(path: Path) -> Config:
+    """Read a configuration. Raises `ConfigError` naming file, line and key."""
+    source = read_text(path)
+    return _Reader(source, read_file(source)).config()
+
+
+class _Reader:
+    """One file on its way to a `Config`."""
+
+    def __init__(self, source: Source, file: File) -> None:
+        self._source = source
+        self._file = file
+        self._literals: list[str] = []
+
+    def config(self) -> Config:
+        file = self._file
+        providers = dict(self._providers())
+        applications = {
+            name: self._application(name, table, providers) for name, table in file.applications.items()
+        }
+        tenants = tuple(self._tenants(applications, providers))
+        if self._literals:
+            self._refuse_readable_by_others(self._source.path, self._literals[0])
+        return Config(
+            path=self._source.path,
+            sink=self._sink(),
+            state=StateConfig(Path(file.state.path), file.state.token_cache),
+            run=RunConfig(file.run.name, self._duration()),
+            applications=applications,
+            tenants=tenants,
+            providers=providers,
+            notices=tuple(
+                f"{place} is written into the configuration: for demos only" for place in self._literals
+            ),
+        )
+
+    def _providers(self) -> Iterator[tuple[str, Provider]]:
+        yield from PROVIDERS.items()
+        for name, table in self._file.providers.items():
+            path: Path_ = ("providers", name)
+            if name in PROVIDERS:
+                self._source.refuse(path, f'the provider "{name}" is built in', "Give yours another name.")
+            provider = provider_of(name, table)
+            for resource in provider.resources:
+                if resource.parent is not None and provider.resource(resource.parent) is None:
+                    self._source.refuse(path, f'"{resource.name}" has an unknown parent "{resource.parent}"')
+            for key in ("base_url", "token_url"):
+                self._url((*path, key), getattr(table, key))
+            yield name, provider
+
+    def _sink(self) -> SinkConfig:
+        table = self._file.sink
+        scheme = urlsplit(table.url).scheme
+        if scheme in LATER:
+            self._source.refuse(
+                ("sink", "url"), f"{scheme}:// is not written to by this version", "Use a directory."
+            )
+        if scheme not in ("", "file"):
+            self._source.refuse(
+                ("sink", "url"), f'unknown sink "{scheme}://"', "Use a directory, file:// or -."
+            )
+        if not table.url:
+            self._source.refuse(("sink", "url"), "an empty address", "Use a directory, file:// or -.")
+        try:
+            part_size = parse_size(table.part_size)
+        except ValueError as error:
+            self._source.refuse(
+                ("sink", "part_size"), f'"{table.part_size}" is no size', f"{error}.".capitalize()
+            )
+        return SinkConfig(table.url.removeprefix("file://"), table.compression, part_size, table.require)
+
+    def _duration(self) -> float | None:
+        text = self._file.run.max_duration
+        try:
+            return None if text is None else parse_duration(text)
+        except ValueError as error:
+            self._source.refuse(("run", "max_duration"), f'"{text}" is no duration', f"{error}.".capitalize())
+
+    def _application(
+        self, name: str, table: ApplicationTable, providers: Mapping[str, Provider]
+    ) -> Application:
+        path: Path_ = ("applications", name)
+        provider = providers.get(table.provider)
+        if provider is None:
+            self._source.refuse(
+                (*path, "provider"),
+                f'unknown provider "{table.provider}"',
+                did_you_mean(table.provider, providers),
+            )
+        environment = table.environment or "production"
+        if environment not in provider.environments:
+            self._source.refuse(
+                (*path, "environment"),
+                f'{provider.name} has no environment "{environment}"',
+                did_you_mean(environment, provider.environments),
+            )
+        for key in ("base_url", "token_url"):
+            self._url((*path, key), getattr(table, key))
+        return Application(
+            name=name,
+            provider=provider.name,
+            environment=environment,
+            base_url=table.base_url,
+            token_url=table.token_url,
+            scope=table.scope,
+            credentials=self._credentials(path, table),
+            token_auth=table.token_auth,
+            tenant_in=table.tenant_in,
+            signature=table.signature,
+            sort=table.sort,
+            filter=table.filter,
+            fields=tuple(table.fields),
+            trust_env=table.trust_env,
+            ca_file=table.ca_file,
+            limits=self._limits(path, table),
+        )
+
+    def _limits(self, path: Path_, table: ApplicationTable) -> Limits:
+        limits = table.limits
+        try:
+            rate = None if limits.rate is None else parse_rate(limits.rate)
+        except ValueError as error:
+            self._source.refuse(
+                (*path, "limits", "rate"), f'"{limits.rate}" is no rate', f"{error}.".capitalize()
+            )
+        return Limits(
+            rate=rate,
+            concurrency=limits.concurrency,
+            daily_requests=limits.daily_requests,
+            monthly_requests=limits.monthly_requests,
+            page_size=limits.page_size,
+        )
+
+    def _credentials(self, path: Path_, table: ApplicationTable | TenantTable) -> dict[str, SecretRef]:
+        found: dict[str, SecretRef] = {}
+        for key in CREDENTIALS:
+            text = getattr(table, key)
+            if text is None:
+                continue
+            try:
+                found[key] = parse_reference(text)
+            except ConfigError as error:
+                if key != "client_id" or ":" in text.partition("//")[0][:8]:
+                    self._source.refuse((*path, key), error.what, error.advice)
+                found[key] = SecretRef("literal", text)  # an identifier, which may stand here
+                continue
+            if found[key].scheme == "literal" and key != "client_id":
+                self._literals.append(".".join(map(str, (*path, key))))
+        return found
+
+    def _tenants(
+        self, applications: Mapping[str, Application], providers: Mapping[str, Provider]
+    ) -> Iterator[Tenant]:
+        seen: dict[str, str] = {}
+        for number, table in enumerate(self._file.tenants):
+            path: Path_ = ("tenants", number)
+            yield self._tenant(self._source, path, table, applications, providers)
+            self._once(table.id, self._source.error(path, "").where, seen)
+        if self._file.tenants_from is None:
+            return
+        listed = self._source.path.parent / self._file.tenants_from.path
+        before = len(self._literals)
+        for place, table in read_tenants(listed):
+            here = Source(Path(place), "")
+            yield self._tenant(here, (), table, applications, providers)
+            self._once(table.id, place, seen)
+        if len(self._literals) > before:
+            self._refuse_readable_by_others(listed, self._literals[before])
+            self._literals[before:] = [f"{len(self._literals) - before} secrets in {listed.name}"]
+
+    def _once(self, tenant: str, place: str, seen: dict[str, str]) -> None:
+        if tenant in seen:
+            raise ConfigError(
+                f'the tenant "{tenant}" is there twice',
+                where=place,
+                advice=f"The first is in {seen[tenant]}.",
+            )
+        seen[tenant] = place
+
+    def _tenant(
+        self,
+        source: Source,
+        path: Path_,
+        table: TenantTable,
+        applications: Mapping[str, Application],
+        providers: Mapping[str, Provider],
+    ) -> Tenant:
+        application = applications.get(table.application)
+        if application is None:
+            source.refuse(
+                (*path, "application") if path else (),
+                f'tenant {table.id}: unknown application "{table.application}"',
+                did_you_mean(table.application, applications),
+            )
+        provider = providers[application.provider]
+        for name in table.resources:
+            if provider.resource(name) is None:
+                known = [resource.name for resource in provider.resources]
+                what = f'tenant {table.id}: {provider.name} has no resource "{name}"'
+                source.refuse((*path, "resources") if path else (), what, did_you_mean(name, known))
+        keys = {key: value for key in KEYS if (value := getattr(table, key)) is not None}
+        for key in provider.tenant_keys:
+            if key not in keys:
+                what = f'tenant {table.id}: {provider.name} needs "{key}"'
+                source.refuse(path, what, "Every tenant of this provider has one of its own.")
+        self._url((*path, "base_url") if path else (), table.base_url, source)
+        return Tenant(
+            id=table.id,
+            application=application.name,
+            resources=tuple(table.resources),
+            base_url=table.base_url,
+            keys=keys,
+            credentials=self._credentials(path or (f"tenant {table.id}",), table),
+        )
+
+    def _url(self, path: Path_, url: str | None, source: Source | None = None) -> None:
+        """https only, http for loopback alone; nothing in it but an address."""
+        if url is None:
+            return
+        refuse = (source or self._source).refuse
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            _ = parts.port
+        except ValueError:
+            refuse(path, "not an address", "Write https://host/path.")
+        if parts.scheme not in ("http", "https") or not host:
+            refuse(path, "not an address", "Write https://host/path.")
+        if parts.scheme == "http" and not host.startswith(LOOPBACK):
+            refuse(
+                path, f"http:// to {host} would send credentials in clear", "Use https; http is for loopback."
+            )
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            refuse(path, "an address with more than host and path", "Leave user, query and fragment out.")
+
+    def _refuse_readable_by_others(self, path: Path, place: str) -> None:
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(
+                f"{place} is a literal secret, and others can read the file",
+                where=str(path),
+                advice=f"chmod 600 {path.name}, or refer to the secret by env:, file:, cmd: or keyring:.",
+            )

@@ -1,0 +1,28 @@
+"""Sizes and durations as people write them."""
+
+from __future__ import annotations
+
+import re
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|KiB|MiB|GiB)?")
+_FACTOR = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def parse_size(text: str | int) -> int:
+    """`256MiB` -> bytes. Raises `ValueError` with the forms."""
+    match = _SIZE.fullmatch(str(text).strip())
+    size = int(float(match[1]) * _FACTOR[match[2] or "B"]) if match else 0
+    if size < 1:
+        raise ValueError("write a size such as 256MiB, 64MB or a number of bytes")
+    return size
+
+
+def parse_duration(text: str) -> float:
+    """`6h` -> seconds. Raises `ValueError` with the forms."""
+    match = _DURATION.fullmatch(text.strip())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise ValueError("write a duration such as 90s, 30min, 6h or 1d")
+    return seconds
