@@ -11,13 +11,14 @@ import anyio
 from harvester.build import open_sink, wire
 from harvester.config.load import Config
 from harvester.config.secrets import Secrets
-from harvester.errors import AuthError, HarvesterError, ProviderError, SinkError
+from harvester.errors import HarvesterError, SinkError
 from harvester.events import silent
 from harvester.harvest import World
 from harvester.http.retry import RetryPolicy
 from harvester.model import Pull
 from harvester.plan import Selection, select
 from harvester.probe import Dialect, find_dialect, reach_document
+from harvester.report import code_when_all_failed
 
 AT_ONCE = 16
 """Tenants tried at once."""
@@ -117,13 +118,7 @@ def exit_code_of(findings: Sequence[Finding]) -> int:
         return 0
     if any(isinstance(error, SinkError) for error in errors):
         return 7
-    if len(errors) < len(tried):
-        return 3
-    if all(isinstance(error, AuthError) for error in errors):
-        return 6
-    if all(error.exit_code == 2 for error in errors):
-        return 2
-    return 5 if any(isinstance(error, ProviderError) and error.passing for error in errors) else 3
+    return 3 if len(errors) < len(tried) else code_when_all_failed(errors)
 
 
 def _in_words(dialect: Dialect | None) -> str:

@@ -27,11 +27,11 @@ def exit_code(outcomes: Sequence[Outcome], ending: Ending) -> int:
         return 8  # without a signal, only a quota interrupts
     if not states["failed"]:
         return 10 if states["held"] else 0
-    return 3 if states["committed"] or states["held"] else _nothing_committed(errors)
+    return 3 if states["committed"] or states["held"] else code_when_all_failed(errors)
 
 
-def _nothing_committed(errors: Sequence[HarvesterError]) -> int:
-    """The code of a run in which every pull failed: by what they failed of."""
+def code_when_all_failed(errors: Sequence[HarvesterError]) -> int:
+    """The code when nothing worked: by what everything failed of."""
     if all(isinstance(error, AuthError) for error in errors):
         return 6
     if all(error.exit_code == 2 for error in errors):

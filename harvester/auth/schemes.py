@@ -11,10 +11,15 @@ from harvester.auth.oauth1 import PageSigner
 from harvester.auth.tokens import Token, TokenCache
 from harvester.clock import Clock
 from harvester.config.secrets import Secret, Secrets
-from harvester.errors import ConfigError
+from harvester.errors import ConfigError, SecretError
 from harvester.model import Application, Tenant
 from harvester.providers.address import scope, token_url
 from harvester.providers.dialect import ClientCredentials, OAuth1, Provider, StaticBearer
+
+MOST_RENEWALS = 2
+"""Renewed tokens that may be refused in a row before it is us whom the API refuses."""
+SERVED = 5.0
+"""Seconds from a token's first use to its refusal from which it must have been good in between."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,19 +41,41 @@ class Signer(Protocol):
 
 
 class BearerSigner:
-    """A token of the cache, renewed by itself."""
+    """A token of the cache, renewed by itself: one signer a tenant, so that one's refusals are its own.
 
-    def __init__(self, cache: TokenCache, grant: Grant) -> None:
+    Tenants may share a token. One whom the API refuses whatever the token gives up after two renewals, and
+    leaves the token that serves the others in peace.
+    """
+
+    def __init__(self, cache: TokenCache, grant: Grant, clock: Clock) -> None:
         self._cache = cache
         self._grant = grant
+        self._clock = clock
+        self._used: Token | None = None
+        self._used_since = 0.0
+        self._refused: Token | None = None
+        self._refusals = 0
+        """tokens refused in a row, none of which is known to have served in between"""
 
     async def prove(self, method: str, url: str) -> Proof:  # noqa: ARG002 - the same for every request
         token = await self._cache.get(self._grant)
+        if token is not self._used:
+            self._used, self._used_since = token, self._clock.now()
         return Proof({"Authorization": f"Bearer {token.secret.reveal()}"}, token)
 
     def refused(self, proof: Proof) -> bool:
-        assert proof.token is not None
-        self._cache.reject(self._grant, proof.token)
+        token = proof.token
+        if token is None:
+            return False
+        # Many requests may fly with one token: their refusals are one, and say nothing of a newer one.
+        if token is self._used and token is not self._refused:
+            if self._clock.now() - self._used_since >= SERVED:
+                self._refusals = 0
+            self._refused = token
+            self._refusals += 1
+        if self._refusals > MOST_RENEWALS:
+            return False
+        self._cache.reject(self._grant, token)
         return True
 
 
@@ -66,14 +93,13 @@ class StaticSigner:
 
 
 class OAuth1Signer:
-    """A signature of each request; a refused one would be refused again."""
+    """A signature of each request. A refused one is not repeated: its key, or somebody's clock, is wrong."""
 
     def __init__(self, signer: PageSigner) -> None:
         self._signer = signer
 
     async def prove(self, method: str, url: str) -> Proof:
-        assert method == "GET"
-        return Proof({"Authorization": self._signer.authorization(url)})
+        return Proof({"Authorization": self._signer.authorization(url, method)})
 
     def refused(self, proof: Proof) -> bool:  # noqa: ARG002
         return False
@@ -88,30 +114,49 @@ def signer_for(
     cache: TokenCache,
     clock: Clock,
 ) -> Signer:
-    """The signer of one tenant. Raises `SecretError`, and `ConfigError` for a missing secret."""
+    """The signer of one tenant, whose own credentials come before its application's.
 
-    def secret(name: str) -> Secret:
-        ref = tenant.credentials.get(name) or application.credentials.get(name)
+    Looks them up, which may block: `SecretError` when one can't be had, `ConfigError` when none is named.
+    """
+
+    def secret(key: str) -> Secret:
+        ref = tenant.credentials.get(key) or application.credentials.get(key)
+        where = f"tenant {tenant.id}: {key}"
         if ref is None:
             raise ConfigError(
-                f"{provider.name} needs a {name}",
-                where=f"tenant {tenant.id}",
+                f"{provider.name} needs a {key}",
+                where=where,
                 advice=f"Set it for the tenant or for applications.{application.name}.",
             )
-        return secrets.resolve(ref)
+        if key == "client_id" and ref.scheme == "literal":
+            return Secret(ref.rest)  # a name that stands in the configuration: logs needn't be rid of it
+        try:
+            return secrets.resolve(ref)
+        except SecretError as error:
+            raise SecretError(error.what, where=where, advice=error.advice) from None
 
     match provider.auth:
         case StaticBearer():
-            return StaticSigner(secret("access_token"))
+            return StaticSigner(_header_safe(secret("access_token"), tenant))
         case OAuth1() as auth:
             method = application.signature or auth.signature
             key, shared = secret("client_id").reveal(), secret("client_secret").reveal()
             return OAuth1Signer(PageSigner(key, shared, method=method, wall=clock.wall))
         case ClientCredentials() as auth:
-            return BearerSigner(
-                cache,
-                _grant(provider, application, tenant, auth, secret("client_id"), secret("client_secret")),
-            )
+            client = secret("client_id"), secret("client_secret")
+            return BearerSigner(cache, _grant(provider, application, tenant, auth, *client), clock)
+
+
+def _header_safe(token: Secret, tenant: Tenant) -> Secret:
+    """A static token that can stand in a header as it is."""
+    value = token.reveal()
+    if value.isascii() and value.isprintable() and " " not in value:
+        return token
+    raise SecretError(
+        "the token holds a space or a character that no header may hold",
+        where=f"tenant {tenant.id}: access_token",
+        advice="Copy it anew from the provider's console, without the word Bearer.",
+    )
 
 
 def _grant(
