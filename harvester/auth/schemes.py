@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
-
 from harvester.auth.grants import Grant
 from harvester.auth.oauth1 import PageSigner
 from harvester.auth.tokens import Token, TokenCache
 from harvester.clock import Clock
 from harvester.config.secrets import Secret, Secrets
 from harvester.errors import ConfigError, SecretError
+from harvester.http.proof import Proof, Signer
 from harvester.model import Application, Tenant
 from harvester.providers.address import scope, token_url
 from harvester.providers.dialect import ClientCredentials, OAuth1, Provider, StaticBearer
@@ -20,24 +17,6 @@ MOST_RENEWALS = 2
 """Renewed tokens that may be refused in a row before it is us whom the API refuses."""
 SERVED = 5.0
 """Seconds from a token's first use to its refusal from which it must have been good in between."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Proof:
-    """Headers for one request, and the token they hold."""
-
-    headers: Mapping[str, str]
-    token: Token | None = None
-
-
-class Signer(Protocol):
-    async def prove(self, method: str, url: str) -> Proof:
-        """Headers for a request of `url`, exactly as it goes on the wire."""
-        ...
-
-    def refused(self, proof: Proof) -> bool:
-        """The API answered 401 to this proof. Whether another could fare better."""
-        ...
 
 
 class BearerSigner:
@@ -65,8 +44,7 @@ class BearerSigner:
 
     def refused(self, proof: Proof) -> bool:
         token = proof.token
-        if token is None:
-            return False
+        assert isinstance(token, Token)
         # Many requests may fly with one token: their refusals are one, and say nothing of a newer one.
         if token is self._used and token is not self._refused:
             if self._clock.now() - self._used_since >= SERVED:

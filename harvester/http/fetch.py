@@ -13,7 +13,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from harvester.clock import Clock
@@ -22,6 +22,7 @@ from harvester.events import Observer, Retried
 from harvester.governor import Governor, Permit
 from harvester.http.limits import PAGE, Ceiling
 from harvester.http.messages import Reader, Reply, Request, Transport
+from harvester.http.proof import Proof, Signer
 from harvester.http.retry import (
     POLICY,
     Accept,
@@ -35,9 +36,6 @@ from harvester.http.retry import (
 )
 from harvester.model import Pull
 from harvester.pacing.signals import read
-
-if TYPE_CHECKING:
-    from harvester.auth.schemes import Proof, Signer
 
 T = TypeVar("T")
 Feed = Callable[[], Awaitable[Reader]]
