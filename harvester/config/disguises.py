@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
-
-import orjson
 
 SHORTEST = 4
 """Characters from which a value is hidden: shorter ones stand in ordinary text everywhere."""
@@ -61,9 +60,10 @@ def disguises(value: str) -> set[str]:
         value,
         *encoded,
         *(re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in encoded),
-        orjson.dumps(escaped).decode()[1:-1],
-        escaped.encode("ascii", "backslashreplace").decode(),
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
         repr(value)[1:-1],
+        ascii(value)[1:-1],
         *_base64(escaped),
         *_base64(quote_plus(escaped)),  # as HTTP Basic holds it
     }

@@ -6,7 +6,7 @@ believed on evidence: every page strictly ascending in one collation, over at le
 
 from __future__ import annotations
 
-import re
+import string
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -14,27 +14,36 @@ from typing import Any
 ENOUGH_PAIRS = 20
 """Fewer ascending pairs happen by chance: with five, 2 of 20,000 unordered tables were taken for ordered."""
 
+Keys = list[Any]  # keys of one collation only ever meet their own kind
+Collation = Callable[[Sequence[str]], Keys]
+"""Sort keys of a whole page at once: a string method on all ids is quicker than one on each."""
 
-_NOT_ALPHANUMERIC = re.compile(r"[^0-9a-z]+")
+_NO_PUNCTUATION = dict.fromkeys(map(ord, string.punctuation + " "))
 
 
-def _linguistic(row_id: str) -> tuple[str, str]:
+def _codepoint(ids: Sequence[str]) -> Keys:
+    return list(ids)
+
+
+def _case_insensitive(ids: Sequence[str]) -> Keys:
+    return "\0".join(ids).casefold().split("\0")
+
+
+def _punctuation_last(ids: Sequence[str]) -> Keys:
     """Punctuation counts only between equals, as the default collations of several databases have it."""
-    folded = row_id.casefold()
-    return _NOT_ALPHANUMERIC.sub("", folded), folded
+    folded = "\0".join(ids).casefold()
+    return list(zip(folded.translate(_NO_PUNCTUATION).split("\0"), folded.split("\0"), strict=True))
 
 
-def _number(row_id: str) -> tuple[int, int | str]:
-    return (0, int(row_id)) if row_id.isascii() and row_id.isdigit() else (1, row_id)
+def _numeric(ids: Sequence[str]) -> Keys:
+    return [int(row_id) for row_id in ids]
 
-
-Collation = Callable[[str], Any]  # keys only ever meet keys of the same collation
 
 COLLATIONS: dict[str, Collation] = {
-    "codepoint": str,
-    "case-insensitive": str.casefold,
-    "punctuation-last": _linguistic,
-    "numeric": _number,
+    "codepoint": _codepoint,
+    "case-insensitive": _case_insensitive,
+    "punctuation-last": _punctuation_last,
+    "numeric": _numeric,
 }
 
 
@@ -47,33 +56,29 @@ class OrderWitness:
 
     def see(self, ids: Sequence[str]) -> None:
         """Take one page's ids, in the server's order, into account."""
-        if len(ids) < 2 or not self._alive:
+        if not ids:
             return
         self.pairs += len(ids) - 1
-        if len(set(ids)) != len(ids):
-            self._alive.clear()
-            return
-        self._alive = {name: key for name, key in self._alive.items() if _ascends(ids, key)}
+        self._alive = {name: keys for name, keys in self._alive.items() if _ascends(ids, keys)}
 
     @property
     def collation(self) -> Collation | None:
-        """The key of an order that no page has contradicted, if there is one."""
+        """The keys of an order that no page has contradicted, if there is one."""
         return next(iter(self._alive.values()), None)
 
     @property
-    def contradicted(self) -> bool:
-        """Whether no collation explains what was seen."""
-        return not self._alive
-
-    @property
     def seen(self) -> str | None:
-        """The order in words, once there is enough evidence for it: `sourcedId asc (codepoint)`."""
+        """The order in words, once there is enough evidence for it: `id asc (codepoint)`."""
         if self.pairs < ENOUGH_PAIRS or not self._alive:
             return None
         return f"id asc ({next(iter(self._alive))})"
 
 
-def _ascends(ids: Sequence[str], key: Collation) -> bool:
-    if key == str:  # noqa: E721 - the function, not the type: the common case, without calling it
-        return sorted(ids) == list(ids)
-    return all(a < b for a, b in pairwise(map(key, ids)))
+def _ascends(ids: Sequence[str], collation: Collation) -> bool:
+    try:
+        keys = collation(ids)
+    except ValueError:  # an id that this collation has no key for
+        return False
+    if len(keys) != len(ids):  # an id that holds the separator
+        return False
+    return all(a < b for a, b in pairwise(keys))

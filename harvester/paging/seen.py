@@ -29,7 +29,7 @@ class Seen:
         self._order = order
         self._recent: deque[tuple[frozenset[str], str]] = deque(maxlen=RECENT)
         self._high: str | None = None
-        self._key: Collation | None = None
+        self._collation: Collation | None = None
         self._digests: set[bytes] | None = None
         self._written = 0
 
@@ -40,49 +40,61 @@ class Seen:
     def new_rows(self, page: Page) -> list[int]:
         """Numbers of the rows to write. Raises `HistoryNeeded` before anything is changed."""
         if self._digests is None:
-            key = self._order.collation
-            rows = self._by_order(page, key) if key is not None and self._key in (None, key) else None
+            collation = self._order.collation
+            usable = collation is not None and self._collation in (None, collation)
+            rows = self._by_order(page, collation) if collation is not None and usable else None
             if rows is None:
                 if self._written:
                     raise HistoryNeeded
                 self._digests = set()
             else:
-                self._note(page, rows, key)
+                self._note(page, rows, collation)
                 return rows
         return self._by_digest(page)
 
-    def _by_order(self, page: Page, key: Collation) -> list[int] | None:
+    def _by_order(self, page: Page, collation: Collation) -> list[int] | None:
         """The new rows, or None when the order can't tell."""
         ids, flaws = page.ids, page.flaws
         if not ids:
             return []
         if self._high is None:
             return [i for i, row_id in enumerate(ids) if not self._held(row_id)]
-        high = key(self._high)
-        if not flaws and high < key(ids[0]):
+        high, first = collation([self._high, ids[0] if not flaws else self._high])
+        if high < first:
             return list(range(len(ids)))
-        oldest = min(key(first) for _, first in self._recent)
+        oldest = min(collation([first for _, first in self._recent]))
         rows: list[int] = []
         for i, row_id in enumerate(ids):
             if self._held(row_id):
                 continue
-            # A row below the highest was inserted, after we had read there, into a stretch that we hold.
-            if i not in flaws and not high < (mark := key(row_id)) and mark < oldest:
-                return None
+            if i not in flaws:
+                (mark,) = collation([row_id])
+                if high < mark and not flaws:
+                    rows.extend(range(i, len(ids)))  # the page ascends: so do all that follow
+                    break
+                # A row below the highest was inserted, after we had read there, into a stretch that we hold.
+                if not high < mark and mark < oldest:
+                    return None
             rows.append(i)
         return rows
 
     def _held(self, row_id: str) -> bool:
         return any(row_id in recent for recent, _ in self._recent)
 
-    def _note(self, page: Page, rows: list[int], key: Collation | None) -> None:
-        assert key is not None
-        self._key = key
-        sound = [row_id for i, row_id in enumerate(page.ids) if i not in page.flaws]
+    def _note(self, page: Page, rows: list[int], collation: Collation | None) -> None:
+        assert collation is not None
+        self._collation = collation
+        sound = (
+            [row_id for i, row_id in enumerate(page.ids) if i not in page.flaws] if page.flaws else page.ids
+        )
         if sound:
             self._recent.append((frozenset(page.ids), sound[0]))
-            if self._high is None or key(self._high) < key(sound[-1]):
-                self._high = sound[-1]
+            last = sound[-1]
+            if self._high is None:
+                self._high = last
+            else:
+                high, mark = collation([self._high, last])
+                self._high = last if high < mark else self._high
         self._written += len(rows)
 
     def _by_digest(self, page: Page) -> list[int]:
