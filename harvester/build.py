@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
+
 from harvester.access import Access
 from harvester.auth.schemes import signer_for
 from harvester.auth.token_store import TokenStore
@@ -68,6 +70,7 @@ class Wiring:
     _accesses: dict[str, Access] = field(default_factory=dict)
     _tenants: dict[str, Tenant] = field(default_factory=dict)
     _token_transport: Transport | None = None
+    _making: anyio.Lock = field(default_factory=anyio.Lock)
 
     def __post_init__(self) -> None:
         self._tenants = {tenant.id: tenant for tenant in self.config.tenants}
@@ -80,7 +83,8 @@ class Wiring:
     async def access(self, pull: Pull) -> Access:
         """How to reach the pull's tenant. Raises `SecretError` and `ConfigError`."""
         if pull.tenant not in self._accesses:
-            reach = await self._reach(pull.application)
+            async with self._making:  # two pulls at once must not make two governors of one limit
+                reach = await self._reach(pull.application)
             tenant = self._tenants[pull.tenant]
             provider = self.config.providers[pull.provider]
             signer = signer_for(
@@ -126,9 +130,8 @@ class Wiring:
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """A token request: in its turn at the token host, over a transport of its own."""
         host = urlsplit(url).netloc
-        if self._token_transport is None:
-            trust_env = any(application.trust_env for application in self.config.applications.values())
-            self._token_transport = await self._stack.enter_async_context(HttpTransport(trust_env=trust_env))
+        async with self._making:
+            transport = await self._tokens_over()
         if host not in self._token_hosts:
             self._token_hosts[host] = Governor(
                 f"tokens of {host}",
@@ -139,9 +142,17 @@ class Wiring:
                 observe=self.observe,
             )
         async with self._token_hosts[host].permit("") as permit:
-            reply = await self._token_transport.send(Request(url, "POST", headers, body))
+            reply = await transport.send(Request(url, "POST", headers, body))
             permit.answered(0 if reply.error else reply.status, reply.headers, reply.took)
         return reply
+
+    async def _tokens_over(self) -> Transport:
+        if self._token_transport is None:
+            applications = self.config.applications.values()
+            ca_file = next((Path(a.ca_file) for a in applications if a.ca_file), None)
+            transport = HttpTransport(ca_file=ca_file, trust_env=any(a.trust_env for a in applications))
+            self._token_transport = await self._stack.enter_async_context(transport)
+        return self._token_transport
 
     def statistics(self) -> dict[str, Any]:
         """What each application's governor counted, and the token hosts' too."""
