@@ -17,7 +17,7 @@ from harvester.config.secrets import Secret, Secrets
 from harvester.http.messages import Reply
 from tests import virtual
 
-TOKEN_URL = "https://identity.example/connect/token"  # noqa: S105
+TOKEN_URL = "https://identity.example/connect/token"
 
 
 def granted(token: str, expires_in: object = 3600, **more: object) -> Reply:

@@ -77,10 +77,10 @@ def life_of(expires_in: object) -> float:
     """Seconds of life from whatever `expires_in` holds, within sensible bounds."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float | str):
         return DEFAULT_LIFE
+    if isinstance(expires_in, int):  # as such, because one may be beyond all floats
+        return float(min(max(expires_in, int(SHORTEST_LIFE)), int(LONGEST_LIFE)))
     try:
         life = float(expires_in)
-    except OverflowError:  # an integer beyond all floats
-        life = math.copysign(math.inf, int(expires_in))
     except ValueError:
         return DEFAULT_LIFE
     return DEFAULT_LIFE if math.isnan(life) else min(max(life, SHORTEST_LIFE), LONGEST_LIFE)

@@ -1,0 +1,1 @@
+"""Seeing what happens: the log, which tells no secrets, and progress for people."""

@@ -67,9 +67,8 @@ def all_agree(ours: PageSigner, url: str, secret: str, method: SignatureMethod, 
     assert taken, url
 
 
-PIECES = ["a", "Z", "0", "9", "-", ".", "_", "~", " ", "'", '"', "%", "%25", "+", "/", "&", "=", "?", "#", "{0}"]
-PIECES += ["!", "*", "(", ")", ",", ";", ":", "@", "$", "[", "]", "|", "\\", "^", "`", "<", ">", "å", "Ø", "€"]
-PIECES += ["日本", "😀", "\t", "\n", "\u2028", "%2F", "100", "sourcedId>", " AND ", "status='active'"]
+PIECES = [*"aZ09-._~ '\"%+/&=?#!*(),;:@$[]|\\^`<>åØ€\t\n\u2028", "{0}", "%25", "%2F", "100", "日本", "😀"]
+PIECES += ["sourcedId>", " AND ", "status='active'"]
 
 
 def written(pick: Callable[[list[str]], str], count: Callable[[int], int]) -> str:

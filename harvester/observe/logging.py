@@ -1,0 +1,139 @@
+"""The log: JSON lines in a file, warnings on stderr as well, and not a secret or a person in either.
+
+Event names are constants and everything else is a key, so that nothing that a server sends can forge a line.
+Tracebacks come without local variables: those hold tokens.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import orjson
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+
+from harvester.errors import SinkError
+from harvester.events import Event, Notice, PageFetched, PullFinished, PullStarted, QuotaAlert, Retried
+from harvester.observe.redact import Redactor
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+_log = structlog.get_logger("harvester")
+
+
+def configure(*, path: Path, level: str, scrub: Callable[[str], str], errors: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's log to `path` (0600), and warnings to `errors` too.
+
+    `errors` is stderr unless given. Raises `SinkError` when the file can't be opened.
+    """
+    redactor = Redactor(scrub)
+    handlers: list[logging.Handler] = [_file(path)]
+    plain = logging.StreamHandler(errors or sys.stderr)
+    plain.setLevel(logging.WARNING)
+    handlers.append(plain)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        _timestamp,
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+        _redacting(redactor),  # last, after everything that adds to a line
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handlers[0].setFormatter(_formatter(shared, _as_json))
+    plain.setFormatter(_formatter(shared, _as_text))
+    root = logging.getLogger()
+    for old in root.handlers:
+        old.close()
+    root.handlers = handlers
+    root.setLevel(logging.WARNING)  # libraries speak when something is wrong
+    logging.getLogger("harvester").setLevel(LEVELS[level])
+
+
+def _file(path: Path) -> logging.Handler:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise SinkError(
+            f"can't write the log {path}: {error.strerror}",
+            advice="Check the state folder and its permissions.",
+        ) from None
+    handler = logging.StreamHandler(os.fdopen(fd, "a", encoding="utf-8"))
+    handler.setLevel(logging.DEBUG)
+    return handler
+
+
+def _formatter(
+    shared: list[structlog.typing.Processor], render: structlog.typing.Processor
+) -> structlog.stdlib.ProcessorFormatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,  # what comes from aiohttp and asyncio passes the same way
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+    )
+
+
+def _timestamp(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    line["timestamp"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return line
+
+
+def _redacting(redactor: Redactor) -> structlog.typing.Processor:
+    def redact(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        kept = {key: line[key] for key in ("_record", "_from_structlog") if key in line}
+        clean = {key: redactor.value(value, key) for key, value in line.items() if key not in kept}
+        return {**clean, **kept}
+
+    return redact
+
+
+def _as_json(_logger: object, _name: str, line: MutableMapping[str, Any]) -> str:
+    return orjson.dumps(line, default=repr).decode()
+
+
+def _as_text(_logger: object, _name: str, line: MutableMapping[str, Any]) -> str:
+    """One plain line for people; values are quoted, so that none can break out of it."""
+    skipped = ("event", "level", "timestamp", "logger", "exception")
+    said = " ".join(f"{key}={value!r}" for key, value in line.items() if key not in skipped)
+    event = str(line.get("event", "")).replace("\n", " ")
+    return f"harvester: {line.get('level', '')}: {event} {said}".rstrip()
+
+
+class LogObserver:
+    """Turns a run's events into log lines: pages at debug, pulls at info, alerts at warning."""
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case PageFetched(pull, offset, records, size, took):
+                _log.debug(
+                    "page", pull=pull.key, offset=offset, records=records, bytes=size, seconds=round(took, 3)
+                )
+            case Retried(pull, reason, status, after):
+                _log.debug("retry", pull=pull.key, reason=reason, status=status, after=round(after, 2))
+            case PullStarted(pull, expected):
+                _log.debug("pull_started", pull=pull.key, expected_records=expected)
+            case PullFinished(pull, state, records, verdict, why):
+                _log.info(
+                    "pull_finished", pull=pull.key, state=state, records=records, verdict=verdict, why=why
+                )
+            case QuotaAlert(application, period, used, quota, percent):
+                _log.warning(
+                    "quota", application=application, period=period, used=used, quota=quota, percent=percent
+                )
+            case Notice(what, where):
+                _log.warning("notice", what=what, where=where)
