@@ -6,7 +6,7 @@ never held: what the parser has finished goes into the parts before the next chu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,6 @@ from harvester.http.limits import DOCUMENT
 from harvester.http.messages import Reply
 from harvester.lines import Lines
 from harvester.model import Certificate, Page, Pull, Window
-from harvester.paging.order import OrderWitness
-from harvester.paging.seen import Seen
 from harvester.providers.dialect import Resource
 from harvester.providers.pifu import PifuParser, PifuSummary
 
@@ -26,20 +24,22 @@ Fresh = Callable[[], Awaitable[Lines]]
 
 @dataclass(slots=True)
 class Table:
-    """One resource of the document on its way into its parts."""
+    """One resource of the document on its way into its parts. A document has no overlap: all is written."""
 
     lines: Lines
-    seen: Seen
     rows: int = 0
-    unique: int = 0
 
-    async def write(self, ids: list[str], records: list[bytes]) -> None:
-        """Write the records whose ids the document has not given before."""
-        page = Page(Window(self.rows, len(ids)), ids, [b""] * len(ids), records)
-        rows = self.seen.new_rows(page)
-        self.rows += len(ids)
-        self.unique += len(rows)
-        await self.lines.write(page, rows)
+    async def write(self, records: Sequence[tuple[str | None, bytes]]) -> None:
+        """Write records as (id, line); one without an id goes to quarantine."""
+        page = Page(
+            Window(self.rows, len(records)),
+            ids=[row_id or "" for row_id, _ in records],
+            versions=[b""] * len(records),
+            records=[line for _, line in records],
+            flaws={i: "no sourcedid" for i, (row_id, _) in enumerate(records) if row_id is None},
+        )
+        self.rows += len(records)
+        await self.lines.write(page, range(len(records)))
 
 
 @dataclass(slots=True)
@@ -62,8 +62,7 @@ class Document:
             else f"the provider calls its export {self.summary.export_type!r}, not full",
             order_asked=None,
             order_seen=None,
-            unique=table.unique,
-            duplicates=table.rows - table.unique,
+            unique=table.rows,
             pages=1,
             assumptions=("A2: one response is one snapshot",) if full else (),
         )
@@ -77,7 +76,7 @@ async def read_document(
 
     async def begin() -> Callable[[bytes], Awaitable[None]]:
         nonlocal stream
-        stream = _Stream(PifuParser(), {name: _table(await make()) for name, make in fresh.items()})
+        stream = _Stream(PifuParser(), {name: Table(await make()) for name, make in fresh.items()})
         return stream.feed
 
     def check(_reply: Reply) -> PifuSummary:
@@ -97,13 +96,6 @@ async def read_document(
     return Document(summary, stream.tables, extra)
 
 
-def _table(lines: Lines) -> Table:
-    order = OrderWitness()
-    seen = Seen(order)
-    seen.remember(())  # a document has no order to rely on
-    return Table(lines, seen)
-
-
 @dataclass(slots=True)
 class _Stream:
     """From chunks of XML to records in parts, for one try of the request."""
@@ -117,11 +109,9 @@ class _Stream:
 
     async def drain(self) -> None:
         """Write what the parser has finished."""
-        batches: dict[str, tuple[list[str], list[bytes]]] = {}
-        for resource, row_id, record in self.parser.take():
+        batches: dict[str, list[tuple[str | None, bytes]]] = {}
+        for resource, row_id, line in self.parser.take():
             if resource in self.tables:
-                ids, records = batches.setdefault(resource, ([], []))
-                ids.append(row_id)
-                records.append(record)
-        for resource, (ids, records) in batches.items():
-            await self.tables[resource].write(ids, records)
+                batches.setdefault(resource, []).append((row_id, line))
+        for resource, records in batches.items():
+            await self.tables[resource].write(records)

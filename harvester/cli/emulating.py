@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import anyio
 
 from harvester.config.load import Config, load
 from harvester.emulator.server import GRAND_BEND, Emulator
-from harvester.errors import HarvesterError, UsageError
+from harvester.errors import UsageError
 
 MARK = ".harvester-demo"
 """Stands in a folder that the demo made, and so may remove."""
@@ -47,14 +46,20 @@ async def serve(wanted: Emulation) -> int:
             port=wanted.port,
         )
     except (ValueError, OSError) as error:
-        raise UsageError(f"the emulator can't start: {error}", advice="See `harvester emulate --help`.") from None
+        raise UsageError(
+            f"the emulator can't start: {error}", advice="See `harvester emulate --help`."
+        ) from None
     try:
         async with emulator:
             if wanted.config is not None:
                 _write_private(wanted.config, emulator.config_text())
-            print(f"serving {len(emulator.tenants)} tenants at {emulator.url}; Ctrl-C ends it", file=sys.stderr)
+            print(
+                f"serving {len(emulator.tenants)} tenants at {emulator.url}; Ctrl-C ends it", file=sys.stderr
+            )
             if wanted.config is not None:
-                print(f"its configuration: {wanted.config}; now: harvester run {wanted.config}", file=sys.stderr)
+                print(
+                    f"its configuration: {wanted.config}; now: harvester run {wanted.config}", file=sys.stderr
+                )
             with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 async for _ in signals:
                     break
@@ -121,7 +126,7 @@ def _where(folder: Path, config: Config) -> str:
             f"  harvester runs {folder}/demo.toml",
             f"  harvester show {folder}/demo.toml --tenant grandbend",
             "or with DuckDB:",
-            f"  SELECT tenant, count(*) FROM read_json('{lake}/oneroster-v1p2/users/*/*/*/*.ndjson.gz',",
-            "    hive_partitioning = true, union_by_name = true) GROUP BY tenant;",
+            f"  FROM read_json('{lake}/oneroster-v1p2/users/*/*/*/*.ndjson.gz', hive_partitioning = true,",
+            "    union_by_name = true) SELECT tenant, count(*) GROUP BY tenant;",
         ]
     )

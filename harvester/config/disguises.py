@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import threading
+from bisect import insort
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
@@ -18,7 +19,7 @@ class Scrubber:
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        self._forms: dict[str, tuple[str, ...]] = {}
+        self._forms: dict[str, list[str]] = {}
         self._adding = threading.Lock()
 
     def add(self, value: str) -> None:
@@ -28,10 +29,8 @@ class Scrubber:
         with self._adding:
             self._known.add(value)
             for form in disguises(value):
-                head = form[:SHORTEST]
-                # Replaced, not changed: a reader in another thread sees the old tuple or the new one.
-                longest_first = sorted({*self._forms.get(head, ()), form}, key=len, reverse=True)
-                self._forms[head] = tuple(longest_first)
+                # Longest first. Whoever reads meanwhile may meet a form twice, but misses none.
+                insort(self._forms.setdefault(form[:SHORTEST], []), form, key=lambda known: -len(known))
 
     def scrub(self, text: str, mark: str) -> str:
         """`text` with `mark` in place of every stretch that live values cover, alone or overlapping."""
