@@ -1,0 +1,150 @@
+"""What goes wrong, on demand: a SPEC such as `503:0.02,latency:50ms,cap:37`, or attributes set by a test.
+
+A fault is a switch of `Faults`, an HTTP status with its probability, or a hidden limit. docs/emulator.md lists
+them. Dice are seeded, so that the same requests meet the same faults.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(slots=True)
+class Faults:
+    """Everything that can be wrong with a server. All off by default."""
+
+    # ── instead of an answer ──
+    statuses: dict[int, float] = field(default_factory=dict)
+    """HTTP status -> probability"""
+    retry_after: str = ""
+    """sent with 429 and 503"""
+    nth: dict[int, int] = field(default_factory=dict)
+    """number of a request (from 1) -> status"""
+    reset: float = 0.0
+    truncate: float = 0.0
+    html: float = 0.0
+    """200 with a web page"""
+    stall: float = 0.0
+    """never answers"""
+    redirect: str = ""
+    """every page is said to be there"""
+    latency: float = 0.0
+    """seconds"""
+    rate: float = 0.0
+    """requests a second beyond which it answers 429: a bucket of one second"""
+    concurrency: int = 0
+    """requests at once beyond which it answers 429"""
+    # ── paging ──
+    cap: int = 0
+    nototal: bool = False
+    wrongtotal: int = -1
+    texttotal: bool = False
+    linkonly: bool = False
+    foreignlink: bool = False
+    """`next` links lead to another origin"""
+    notfound_end: bool = False
+    empty_end: bool = False
+    """an empty page from the last full one on"""
+    short_pages: bool = False
+    long_pages: bool = False
+    ignore_offset: bool = False
+    ignore_capitals: bool = False
+    unpaged: bool = False
+    repeat_last: bool = False
+    poison: frozenset[int] = frozenset()
+    """offsets whose pages are a 500"""
+    largest: int = 0
+    """a limit beyond is a 422"""
+    refuse_sort: bool = False
+    refuse_unknown: bool = False
+    disorder: bool = False
+    """rows in an order of no meaning"""
+    changes: float = 0.0
+    """probability of a row inserted, deleted or updated before a page is served"""
+    # ── the body ──
+    pretty: bool = False
+    envelope: str = ""
+    """`data` (with total, limit, offset), `meta` (_meta and _links), `path` (the path's own name), `two`"""
+    flaws: bool = False
+    """records without an id, no objects, broken UTF-8"""
+    gzip: bool = False
+    bomb: bool = False
+    headers: int = 0
+    """so many extra headers"""
+    cookie: bool = False
+    # ── tokens ──
+    expires_in: object = 3600
+    revoke_after: int = 0
+    """requests after which a token is not good any more"""
+
+    @classmethod
+    def parse(cls, spec: str) -> Faults:
+        """A SPEC as faults. Raises `ValueError` saying what is wrong with it."""
+        faults = cls()
+        kinds = {f.name: f.type for f in fields(cls)}
+        for word in filter(None, (word.strip() for word in spec.split(","))):
+            name, _, value = word.partition(":")
+            name = name.replace("-", "_")
+            if name.isdigit():
+                faults.statuses[int(name)] = float(value or 1)
+            elif name == "latency":
+                faults.latency = (
+                    float(value.removesuffix("ms")) / 1000 if value.endswith("ms") else float(value)
+                )
+            elif name == "poison":
+                faults.poison = frozenset(map(int, value.split("+")))
+            elif name in kinds:
+                faults.set(name, kinds[name], value)
+            else:
+                known = ", ".join(sorted(kinds))
+                raise ValueError(f"no fault is called {name!r}; there are HTTP statuses and {known}")
+        return faults
+
+    def set(self, name: str, kind: object, value: str) -> None:
+        if kind == "bool":
+            setattr(self, name, value.lower() not in ("0", "false", "no"))
+        elif kind == "int":
+            setattr(self, name, int(value))
+        elif kind == "float":
+            setattr(self, name, float(value or 1))
+        else:
+            setattr(self, name, value)
+
+
+class Dice:
+    """Decides which requests meet a fault, in the order in which they come."""
+
+    def __init__(self, faults: Faults, seed: int) -> None:
+        self._faults = faults
+        self.rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self._number = 0
+        self._tokens = 0.0
+        self._refilled: float | None = None
+
+    def status(self, now: float, in_flight: int) -> int:
+        """The status that this request meets instead of an answer; 0 for none."""
+        faults = self._faults
+        self._number += 1
+        if self._number in faults.nth:
+            return faults.nth[self._number]
+        if (faults.rate and not self._within_rate(now)) or 0 < faults.concurrency < in_flight:
+            return 429
+        for status, probability in faults.statuses.items():
+            if self.rng.random() < probability:
+                return status
+        return 0
+
+    def _within_rate(self, now: float) -> bool:
+        rate = self._faults.rate
+        if self._refilled is None:
+            self._tokens, self._refilled = max(1.0, rate), now
+        self._tokens = min(max(1.0, rate), self._tokens + (now - self._refilled) * rate)
+        self._refilled = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+    def falls(self, probability: float) -> bool:
+        return probability > 0 and self.rng.random() < probability
