@@ -99,7 +99,9 @@ async def run_pulls(
         harvest.observe(PullStarted(pull, None if newest is None else int(newest["records"])))
     try:
         access, started, tally = await reach(), harvest.clock.wall(), Tally()
-        stages += [Stage(harvest, pull, access.resource(pull.resource).key, tally, started) for pull in pulls]
+        for pull in pulls:
+            stages.append(Stage(harvest, pull, access.resource(pull.resource).key, tally, started))
+            tally = Tally()  # pulls of one document share its request, which is counted once
         reads = await _read(access, pulls, stages)
         outcomes = [await stage.commit(read) for stage, read in zip(stages, reads, strict=True)]
     except SinkError:

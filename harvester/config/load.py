@@ -102,10 +102,14 @@ class _Reader:
             applications=applications,
             tenants=tenants,
             providers=providers,
-            notices=tuple(
-                f"{place} is written into the configuration: for demos only" for place in self._literals
-            ),
+            notices=self._notices(),
         )
+
+    def _notices(self) -> tuple[str, ...]:
+        if not self._literals:
+            return ()
+        others = f" and {len(self._literals) - 1} more" if len(self._literals) > 1 else ""
+        return (f"literal secrets are for demos only: {self._literals[0]}{others}",)
 
     def _providers(self) -> Iterator[tuple[str, Provider]]:
         yield from PROVIDERS.items()
