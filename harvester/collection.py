@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, urlsplit
 
 from harvester.errors import RefusedError
 from harvester.events import Observer, PageFetched
@@ -94,10 +95,17 @@ class Collection:
     async def _ask(self, url: str, window: Window, attempts: int | None) -> Page:
         def check(reply: Reply) -> Page:
             page = page_of(reply, self.resource.key, window, self.provider.paging.total_header)
-            self.links = self.links or page.next_link is not None
+            self.links = self.links or _leads_on(page.next_link, self.spelling.offset)
             self.observe(PageFetched(self.pull, window.offset, len(page.ids), len(reply.body), reply.took))
             return page
 
         return await self.fetcher.get(
             self.pull, url, headers=self.headers, check=check, tally=self.tally, attempts=attempts
         )
+
+
+def _leads_on(link: str | None, offset: str) -> bool:
+    """Whether a `next` link is more than a window of ours: the server has a cursor of its own."""
+    if link is None:
+        return False
+    return offset.lower() not in {name.lower() for name, _ in parse_qsl(urlsplit(link).query)}

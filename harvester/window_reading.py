@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import anyio
 
@@ -64,22 +65,21 @@ class Small:
 
 
 async def _read(collection: Collection, target: Target) -> Pager:
-    flight = _Flight(collection)
-    pager = await flight.take_off()
     failure: HarvesterError | None = None
-    async with anyio.create_task_group() as group:
-        try:
-            while True:
-                await _write_ready(pager, target)
-                if pager.done:
-                    break
-                for window in pager.wanted():
-                    group.start_soon(flight.fetch, window)
-                await flight.land(pager)
-        except HarvesterError as error:
-            failure = error  # raised outside of the group, which would wrap it
-        group.cancel_scope.cancel()  # pages asked for ahead that turned out not to be needed
-    flight.close()
+    with _Flight(collection) as flight:
+        pager = await flight.take_off()
+        async with anyio.create_task_group() as group:
+            try:
+                while True:
+                    await _write_ready(pager, target)
+                    if pager.done:
+                        break
+                    for window in pager.wanted():
+                        group.start_soon(flight.fetch, window)
+                    await flight.land(pager)
+            except HarvesterError as error:
+                failure = error  # raised outside of the group, which would wrap it
+            group.cancel_scope.cancel()  # pages asked for ahead that turned out not to be needed
     if failure is not None:
         raise failure
     for note in collection.notes:
@@ -158,6 +158,9 @@ class _Flight:
             raise error
         pager.failed(window)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
         self._send.close()
         self._receive.close()

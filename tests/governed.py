@@ -59,7 +59,7 @@ async def ask(
     return granted
 
 
-async def fail(one: Governor, tenant: str, times: int = 10, status: int = 500) -> None:
+async def fail(one: Governor, tenant: str, times: int = 10, status: int = 503) -> None:
     for _ in range(times):
         await ask(one, tenant, status, took=0.0)
 

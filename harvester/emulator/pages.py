@@ -18,6 +18,8 @@ from harvester.emulator.roster import Row
 
 KNOWN = frozenset({"limit", "offset", "sort", "orderBy", "filter", "fields", "cursor"})
 HTML = b"<!doctype html><html><body><h1>Please sign in</h1></body></html>"
+FLAWED = tuple(Row("", {}, text) for text in (b'{"status":"active"}', b'"text"', b'{"sourcedId":"\xff\xfe"}'))
+"""Records that are none; they stand at the end of a collection."""
 BOMB = 64 * 1024 * 1024
 """Bytes of white space that a bomb inflates to."""
 
@@ -52,7 +54,8 @@ async def serve(listing: Listing, faults: Faults, dice: Dice) -> web.StreamRespo
         return web.json_response({"detail": "unknown parameter"}, status=400)
     if faults.largest and int(request.query.get("limit", 0)) > faults.largest:
         return web.json_response({"detail": f"limit beyond {faults.largest}"}, status=422)
-    rows = _in_disorder(listing.rows, dice) if faults.disorder else listing.rows
+    rows = [*listing.rows, *FLAWED] if faults.flaws else listing.rows
+    rows = _in_disorder(rows, dice) if faults.disorder else rows
     page, total = _cut(rows, _as_understood(request, query, faults), faults), len(rows)
     if faults.poison and not faults.poison.isdisjoint(range(query.offset, query.offset + len(page))):
         return web.json_response({"error": "internal"}, status=500)
@@ -103,8 +106,6 @@ def _envelope(
     link = _link(listing, total, faults)
     if link:
         headers["Link"] = link
-    if faults.flaws:
-        records = [*records, b'{"status":"active"}', b'"text"', b'{"sourcedId":"\xff\xfe"}']
     array = b"[" + b",".join(records) + b"]"
     beside: dict[str, Any] = {}
     key = listing.envelope

@@ -75,5 +75,8 @@ NO_TICKET: Ticket = (None, False)
 
 
 def failure(status: int, signals: Signals) -> bool:
-    """Whether an answer says that the server is ill: 5xx or none, unless it only asked us to slow down."""
-    return (status == 0 or status >= 500) and not signals.throttled
+    """Whether an answer says that the server is ill: 5xx or none, unless it only asked us to slow down.
+
+    A 500 does not: mostly it is one bad record, whose page is asked for many times until the row is found.
+    """
+    return (status == 0 or status > 500) and not signals.throttled

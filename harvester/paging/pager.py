@@ -196,7 +196,10 @@ class Pager:
             self._look_for_end(slot, page, rows)
         if page.ids:
             self._previous = page
-            self._stalled = 0 if rows else self._stalled + 1
+            if rows:
+                self._stalled = 0
+            elif page.window.limit == self.limit:  # halves of a window may well lie within their neighbours
+                self._stalled += 1
         self._looked_beyond = not page.ids
         self._frontier = max(self._frontier, page.end)
         if self._stalled >= STALLED and not self._ended:
@@ -259,6 +262,10 @@ class Pager:
                     advice="Ask the provider how it spells its paging parameters.",
                 )
             return True
+        if self._is_short(previous) and page.window.offset >= previous.end:
+            self._evidence.note("the server sends rows again behind its end")
+            self._end(proved=True)  # a look behind a short page brought nothing new
+            return True
         if list(page.ids) == list(previous.ids):
             self._evidence.note("the server repeats its last page")
             self._end(proved=False)
@@ -278,7 +285,7 @@ class Pager:
     def _look_for_end(self, slot: Slot, page: Page, rows: list[int]) -> None:
         """A short page may be the last: the total must agree, or a look just behind it find nothing new."""
         if slot.confirms:
-            if not rows:
+            if all(row in page.flaws for row in rows):  # junk that it adds to any page is no progress
                 self._refute_total(max(self._frontier, page.end))
                 self._end(proved=True)
                 return

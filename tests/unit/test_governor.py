@@ -217,7 +217,7 @@ async def test_the_same_run_takes_the_same_turns_twice() -> None:
             async def work(tenant: str) -> None:
                 for _ in range(20):
                     took = dice.uniform(0.01, 0.5)
-                    status = dice.choice([200] * 20 + [429, 500])
+                    status = dice.choice([200] * 20 + [429, 503])
                     turns.append((await ask(one, tenant, status, took=took), tenant))
 
             async with asyncio.TaskGroup() as tasks:
