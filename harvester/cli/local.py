@@ -11,20 +11,22 @@ from cyclopts import Parameter
 Switch = Annotated[bool, Parameter(negative=())]
 
 
-def init(path: Path = Path("harvester.toml")) -> int:
+def init(path: Path = Path("harvester.toml"), *, stdout: Switch = False) -> int:
     """Write a commented configuration to start from. It holds no secrets.
 
-    Example: `harvester init nightly.toml`; `harvester init -` prints it.
+    Example: `harvester init nightly.toml`; `harvester init --stdout | less`.
 
     Parameters
     ----------
     path
-        The file to write, which must not exist; `-` for stdout.
+        The file to write, which must not exist.
+    stdout
+        Print it instead.
     """
     from harvester.config.template import TEMPLATE
     from harvester.errors import UsageError
 
-    if str(path) == "-":
+    if stdout:
         print(TEMPLATE, end="")
         return 0
     try:

@@ -1,6 +1,6 @@
-"""A OneRoster CSV bundle (binding 1.1 or 1.2) as a tenant: each line becomes the record that the REST API has.
+"""A OneRoster CSV bundle (binding 1.1 or 1.2) as a tenant: each line becomes the REST API's record.
 
-The mapping: an empty cell is no member; `xSourcedId` becomes the GUIDRef `x` and `xSourcedIds` a list of them,
+The mapping: an empty cell is no member; `xSourcedId` becomes the GUIDRef `x`, `xSourcedIds` a list of them;
 cells of several values are split at commas, `metadata.x` goes into `metadata`. In 1.2, roles.csv and
 userProfiles.csv become `roles` and `userProfiles` of their users. manifest.csv tells the version; a head line
 that stands there twice, as one generator writes it, does no harm.
@@ -39,8 +39,8 @@ KINDS = {
 }
 PLURALS = {"class": "classes", "category": "categories"}
 FILES = (
-    "academicSessions", "categories", "classes", "courses", "demographics", "enrollments", "lineItems", "orgs",
-    "resources", "results", "users", "scoreScales", "assessmentLineItems", "assessmentResults",
+    "academicSessions", "categories", "classes", "courses", "demographics", "enrollments", "lineItems",
+    "orgs", "resources", "results", "users", "scoreScales", "assessmentLineItems", "assessmentResults",
 )  # fmt: skip
 
 

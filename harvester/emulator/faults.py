@@ -1,7 +1,7 @@
 """What goes wrong, on demand: a SPEC such as `503:0.02,latency:50ms,cap:37`, or attributes set by a test.
 
-A fault is a switch of `Faults`, an HTTP status with its probability, or a hidden limit. docs/emulator.md lists
-them. Dice are seeded, so that the same requests meet the same faults.
+A fault is a switch of `Faults`, an HTTP status with its probability, or a hidden limit; docs/emulator.md has
+all. Dice are seeded, so that the same requests meet the same faults.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Identity:
         return grant
 
     def signed(self, request: web.Request, client: Client) -> bool:
-        """Whether the request carries a good OAuth 1.0a signature of this client, over what came on the wire."""
+        """Whether the request carries this client's OAuth 1.0a signature over what came on the wire."""
         header = request.headers.get("Authorization", "")
         if not header.startswith("OAuth "):
             return False

@@ -36,7 +36,7 @@ class Jobs:
         record = self.records.get(job_id)
         return None if record is None else str(json.loads(record)["statusCode"])
 
-    def request(self, job_id: str) -> bytes:
+    def request(self, job_id: str) -> bytes:  # noqa: ARG002 - all ask the same
         """What the optimiser was asked."""
         return _text(
             {"employees": [{"id": f"e{i}", "hours": 37.5} for i in range(4)], "horizon": {"weeks": 6}}

@@ -35,7 +35,7 @@ class Listing:
     """key of the array"""
 
 
-async def serve(listing: Listing, faults: Faults, dice: Dice) -> web.StreamResponse:
+async def serve(listing: Listing, faults: Faults, dice: Dice) -> web.StreamResponse:  # noqa: PLR0911 - a list of ways to fail
     """The page, or one of the ways in which servers fail to give it."""
     request, query = listing.request, listing.query
     if faults.latency:
@@ -125,7 +125,7 @@ def _envelope(
 
 
 def _pretty(key: str, records: list[bytes], tail: bytes) -> bytes:
-    """The same with line breaks and blanks that mean nothing, the records' own bytes untouched within strings."""
+    """The same with line breaks and blanks that mean nothing; strings are left alone."""
     inner = b",\r\n    ".join(record.replace(b'","', b'",\n\t  "') for record in records)
     return (
         b'{ "'

@@ -70,7 +70,7 @@ def _number(text: str | None, name: str, default: int, *, least: int) -> int:
 def chosen(rows: Sequence[Row], query: Query) -> list[Row]:
     """The rows that the filter lets through, in the order asked for; by id where none is."""
     kept = [row for row in rows if matches(row.value, query.filter)] if query.filter else list(rows)
-    if query.sort and kept and not query.sort == "sourcedId":
+    if query.sort and kept and query.sort != "sourcedId":
         # A field that no record has sorts nothing, as the specification wants it.
         kept.sort(key=lambda row: (_text(_reach(row.value, query.sort)), row.id))
     if query.descending:

@@ -1,4 +1,4 @@
-"""Synthetic rosters that hang together: every reference leads to a record, the same seed gives the same bytes.
+"""Synthetic rosters that hang together: every reference leads to a record, the same seed to the same bytes.
 
 A record is rendered once and served as those bytes. Some carry what a careless client breaks: big integers,
 `1.10`, escapes, a duplicate key, null metadata, unknown fields.
@@ -87,7 +87,7 @@ class _Builder:
     def new_id(self) -> str:
         return str(UUID(int=self.rng.getrandbits(128), version=4))
 
-    def flag(self, value: bool) -> Any:  # noqa: FBT001
+    def flag(self, value: bool) -> Any:
         return "true" if value else "false"
 
     def orgs(self) -> None:
@@ -207,7 +207,7 @@ class _Builder:
                 "sourcedId": student["sourcedId"],
                 "status": "active",
                 "dateLastModified": student["dateLastModified"],
-                "birthDate": f"20{self.rng.randrange(10, 20)}-0{self.rng.randrange(1, 10)}-1{self.rng.randrange(10)}",
+                "birthDate": f"201{self.rng.randrange(10)}-0{self.rng.randrange(1, 10)}-1{self.rng.randrange(10)}",
                 "sex": self.rng.choice(["female", "male"]),
             }
             for student in self.students

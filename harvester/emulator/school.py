@@ -1,4 +1,4 @@
-"""A tenant's tables and the relations between them: subsets (schools, students, terms) and nested collections."""
+"""A tenant's tables and the relations between them: subsets (schools, students ...) and nesting."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Emulator:
             for name in names:
                 self._tenants[provider, name] = EmulatedTenant(provider, name, seed, rows)
             for name, source in given.items() if provider != "automatic-rostering" else ():
-                # Ids are unique over a configuration: the real roster's plain name goes to the generic 1.2 provider.
+                # Ids are unique over a configuration; the plain name goes to the generic 1.2 provider.
                 own = name if provider == "oneroster-v1p2" else f"{name}.{provider}"
                 self._tenants[provider, own] = EmulatedTenant(provider, own, seed, rows, source)
         self._seed = seed
@@ -130,10 +130,10 @@ class Emulator:
         """A configuration of the harvester for everybody here. Its secrets are literal, and worth nothing."""
         parts = [
             "# Written by the emulator. The secrets are literal because they are worth nothing.\n",
-            f'[run]\nname = "emulated"\n\n[sink]\nurl = "{sink}"\nrequire = "{require}"\n\n[state]\npath = "{state}"\n',
+            f'[run]\nname = "emulated"\n\n[sink]\nurl = "{sink}"\nrequire = "{require}"\n',
+            f'[state]\npath = "{state}"\n',
         ]
-        for provider in dict.fromkeys(provider for provider, _ in self._tenants):
-            parts.append(self._application(provider))
+        parts += map(self._application, dict.fromkeys(provider for provider, _ in self._tenants))
         parts += [self._tenant_text(provider, name) for provider, name in self._tenants]
         return "\n".join(parts)
 

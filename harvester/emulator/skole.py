@@ -64,7 +64,8 @@ def _person(number: int, user: Record) -> str:
         f"<demographics><gender>{number % 2 + 1}</gender></demographics>"
         f"<email>{_clean(user.get('email'))}</email>"
         f'<tel teltype="1">+47000{number:05d}</tel><tel teltype="3">+47900{number:05d}</tel>'
-        f"<adr><street>Gate {number}</street><street>Oppgang B</street><pcode>0001</pcode></adr>{extension}</person>\n"
+        f"<adr><street>Gate {number}</street><street>Oppgang B</street><pcode>0001</pcode></adr>"
+        f"{extension}</person>\n"
     )
 
 
@@ -83,7 +84,8 @@ def _membership(row: Row, enrollments: list[Record]) -> str:
     members = "".join(
         f"<member>{_sourced(str(enrollment['user']['sourcedId']))}<idtype>1</idtype>"
         f'<role roletype="{ROLES.get(role_of(enrollment), "01")}"><status>1</status>'
-        f'<timeframe><begin restrict="0">{enrollment.get("beginDate", "")}</begin></timeframe></role></member>'
+        f'<timeframe><begin restrict="0">{enrollment.get("beginDate", "")}</begin></timeframe>'
+        "</role></member>"
         for enrollment in enrollments
     )
     return f"<membership>{_sourced(row.id)}{members}</membership>\n"
