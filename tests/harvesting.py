@@ -1,4 +1,4 @@
-"""Running the harvester in tests: a configuration for an emulator, one run, and what then lies in the lake."""
+"""Running the harvester in tests: a configuration for an emulator, one run, and what lies in the lake."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ class _Builder:
                 "sourcedId": student["sourcedId"],
                 "status": "active",
                 "dateLastModified": student["dateLastModified"],
-                "birthDate": f"201{self.rng.randrange(10)}-0{self.rng.randrange(1, 10)}-1{self.rng.randrange(10)}",
+                "birthDate": f"201{self.rng.randrange(10)}-0{self.rng.randrange(1, 10)}-11",
                 "sex": self.rng.choice(["female", "male"]),
             }
             for student in self.students

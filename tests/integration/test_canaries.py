@@ -1,4 +1,4 @@
-"""No secret in any file, log or message, whatever goes wrong: runs with secrets that are easy to find again."""
+"""No secret in any file, log or message, whatever goes wrong: runs with secrets that are easy to find."""
 
 from __future__ import annotations
 

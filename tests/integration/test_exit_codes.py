@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -167,10 +166,10 @@ def test_10_when_a_pull_is_held(tmp_path: Path) -> None:
 
 
 def test_11_for_a_second_run_at_once(tmp_path: Path) -> None:
-    with emulator(tmp_path, "--tenants", "1", "--rows", "60", "--faults", "latency:2000ms") as config:
-        with _running(config, tmp_path) as first:
-            second = command("run", config, cwd=tmp_path)
-            first.kill()
+    slow = emulator(tmp_path, "--tenants", "1", "--rows", "60", "--faults", "latency:2000ms")
+    with slow as config, _running(config, tmp_path) as first:
+        second = command("run", config, cwd=tmp_path)
+        first.kill()
     assert second.returncode == 11, second.stderr
     assert str(first.pid) in second.stderr
 
@@ -187,7 +186,7 @@ def test_130_and_143_when_interrupted_and_the_run_can_be_resumed(
             assert first.wait(20) == code
         committed = {path: path.stat().st_mtime_ns for path in (tmp_path / "lake").rglob("part-*.gz")}
         assert committed
-        assert not [path for path in (tmp_path / "lake").rglob("_staging/**/part-*")]
+        assert not list((tmp_path / "lake").rglob("_staging/**/part-*"))
         again = command("run", config, "--resume", "--json", "--progress", "none", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in committed.items()), "fetched again"
@@ -245,5 +244,5 @@ def test_what_is_written_is_private(tmp_path: Path) -> None:
         )
     for root in (tmp_path / "lake", tmp_path / "state"):
         for path in [root, *root.rglob("*")]:
-            mode = os.stat(path).st_mode & 0o777
+            mode = path.stat().st_mode & 0o777
             assert mode == (0o700 if path.is_dir() else 0o600), f"{path}: {mode:o}"

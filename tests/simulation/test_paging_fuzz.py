@@ -1,4 +1,4 @@
-"""Small worlds, mutations thick as hail, every order and vice: certified must mean complete, and it must end."""
+"""Small worlds, mutations thick as hail, every order and vice: certified means complete, and all ends."""
 
 from __future__ import annotations
 
