@@ -60,9 +60,7 @@ def test_a_document_can_be_put_together_again_from_its_records() -> None:
 
 def test_the_official_example_can_be_put_together_again() -> None:
     if not OFFICIAL.exists():
-        pytest.skip(
-            f"NOT RUN: the official example may not be copied here, and {OFFICIAL.name} is not beside the clone"
-        )
+        pytest.skip(f"NOT RUN: {OFFICIAL.name} may not be copied here and is not beside the clone")
     document = OFFICIAL.read_bytes()
     assert back(parsed(document)) == expected(document)
 
@@ -124,7 +122,8 @@ def test_what_is_no_whole_document_is_refused_by_name(document: bytes, said: str
 
 
 def test_other_encodings_and_namespaces_are_read() -> None:
-    text = '<?xml version="1.0" encoding="{}"?><enterprise xmlns="urn:pifu:0.9"><person><sourcedid><id>å</id></sourcedid></person></enterprise>'
+    text = '<?xml version="1.0" encoding="{}"?><enterprise xmlns="urn:0.9"><person>'
+    text += "<sourcedid><id>å</id></sourcedid></person></enterprise>"
     for encoding in ("ISO-8859-1", "UTF-16", "UTF-8"):
         ((_, row_id, _),) = parsed(text.format(encoding).encode(encoding))
         assert row_id == "|å"
