@@ -228,11 +228,11 @@ class _Reader:
     def _tenants(
         self, applications: Mapping[str, Application], providers: Mapping[str, Provider]
     ) -> Iterator[Tenant]:
-        seen: dict[str, str] = {}
+        seen: dict[str, Path_ | str] = {}
         for number, table in enumerate(self._file.tenants):
             path: Path_ = ("tenants", number)
             yield self._tenant(self._source, path, table, applications, providers)
-            self._once(table.id, self._source.error(path, "").where, seen)
+            self._once(table.id, path, seen)
         if self._file.tenants_from is None:
             return
         listed = self._source.path.parent / self._file.tenants_from.path
@@ -245,12 +245,14 @@ class _Reader:
             self._refuse_readable_by_others(listed, self._literals[before])
             self._literals[before:] = [f"{len(self._literals) - before} secrets in {listed.name}"]
 
-    def _once(self, tenant: str, place: str, seen: dict[str, str]) -> None:
+    def _once(self, tenant: str, place: Path_ | str, seen: dict[str, Path_ | str]) -> None:
         if tenant in seen:
+            first, second = (  # a line is looked for only now: it takes a walk through the file
+                where if isinstance(where, str) else self._source.error(where, "").where
+                for where in (seen[tenant], place)
+            )
             raise ConfigError(
-                f'the tenant "{tenant}" is there twice',
-                where=place,
-                advice=f"The first is in {seen[tenant]}.",
+                f'the tenant "{tenant}" is there twice', where=second, advice=f"The first is in {first}."
             )
         seen[tenant] = place
 
