@@ -115,7 +115,9 @@ def _harvest_in_child(path: Path) -> int:
 def _where(folder: Path, config: Config) -> str:
     lake = Path(config.sink.url)
     parts = sorted(path.relative_to(lake) for path in lake.glob("*/*/*/*/*/part-*"))
-    shown = [f"  {lake / part}" for part in parts if part.parts[1] in ("users", "persons", "jobs")][:8]
+    persons = [part for part in parts if part.parts[1] in ("users", "persons", "jobs")]
+    shown = [f"  {lake / part}" for part in {part.parts[0]: part for part in persons}.values()]
+    us = "harvester" if shutil.which("harvester") else sys.argv[0]
     return "\n".join(
         [
             f"{len(parts)} files in {lake}, for example",
@@ -123,8 +125,8 @@ def _where(folder: Path, config: Config) -> str:
             "",
             "read them:",
             f"  zcat {lake / parts[0]} | head -n 1",
-            f"  harvester runs {folder}/demo.toml",
-            f"  harvester show {folder}/demo.toml --tenant grandbend",
+            f"  {us} runs {folder}/demo.toml",
+            f"  {us} show {folder}/demo.toml --tenant grandbend",
             "or with DuckDB:",
             f"  FROM read_json('{lake}/oneroster-v1p2/users/*/*/*/*.ndjson.gz', hive_partitioning = true,",
             "    union_by_name = true) SELECT tenant, count(*) GROUP BY tenant;",

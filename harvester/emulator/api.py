@@ -151,9 +151,9 @@ class Api:
             flyt = tenant.provider == "flyt-oneroster" and not self.faults.ignore_capitals
             query = read_query(request.query, largest=LARGEST.get(tenant.provider, 10_000), any_case=flyt)
             listing = Listing(request, chosen(rows, query), query, envelope_of(child or name))
+            return await serve(listing, self.faults, self.dice)
         except QueryError as error:
             return imsx(version, 400, error.minor, str(error))
-        return await serve(listing, self.faults, self.dice)
 
     # ── the other three ─────────────────────────────────────────────────────────────────────────────────
 
