@@ -1,7 +1,8 @@
 """Harvester: rosters from many tenants' APIs into a data lake, with a proof of what is complete.
 
 From a program: `await harvest(load(Path("nightly.toml")))`, of `harvester.harvest` and
-`harvester.config.load`, is one run and returns its manifest. Nothing is imported here: `--help` must not wait for it.
+`harvester.config.load`, is one run and returns its manifest. Nothing is imported here, so that `--help`
+need not wait for it.
 """
 
 __version__ = "0.1.0"
