@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,6 +62,7 @@ class Wiring:
     rng: random.Random
     secrets: Secrets
     policy: RetryPolicy
+    offload: Offload
     deadline: float | None
     _stack: AsyncExitStack
     _ledger: Ledger
@@ -74,7 +76,7 @@ class Wiring:
 
     def __post_init__(self) -> None:
         self._tenants = {tenant.id: tenant for tenant in self.config.tenants}
-        store = TokenStore(self.config.state.path) if self.config.state.token_cache else None
+        store = TokenStore(self.config.state.path, self.observe) if self.config.state.token_cache else None
         self._cache = TokenCache(
             self._post, clock=self.clock, rng=self.rng, secrets=self.secrets, store=store, policy=self.policy
         )
@@ -87,8 +89,17 @@ class Wiring:
                 reach = await self._reach(pull.application)
             tenant = self._tenants[pull.tenant]
             provider = self.config.providers[pull.provider]
-            signer = signer_for(
-                provider, reach.application, tenant, secrets=self.secrets, cache=self._cache, clock=self.clock
+            # A secret may come from a program that takes its time: the other pulls go on meanwhile.
+            signer = await self.offload(
+                partial(
+                    signer_for,
+                    provider,
+                    reach.application,
+                    tenant,
+                    secrets=self.secrets,
+                    cache=self._cache,
+                    clock=self.clock,
+                )
             )
             fetcher = Fetcher(
                 reach.transport,
@@ -173,6 +184,7 @@ async def wire(
     clock: Clock,
     rng: random.Random,
     secrets: Secrets,
+    offload: Offload,
     policy: RetryPolicy = POLICY,
 ) -> AsyncIterator[Wiring]:
     """Everything a run needs to reach its providers, closed in order at the end."""
@@ -180,7 +192,7 @@ async def wire(
     ledger = Ledger(config.state.path)
     try:
         async with AsyncExitStack() as stack:
-            yield Wiring(config, observe, clock, rng, secrets, policy, deadline, stack, ledger)
+            yield Wiring(config, observe, clock, rng, secrets, policy, offload, deadline, stack, ledger)
     finally:
         ledger.close()
 

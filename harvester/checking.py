@@ -77,7 +77,13 @@ async def check_all(config: Config, selection: Selection) -> list[Finding]:
     secrets = Secrets(folder=config.path.parent)
     limiter = anyio.CapacityLimiter(AT_ONCE)
     async with wire(
-        config, observe=silent, clock=world.clock, rng=world.rng, secrets=secrets, policy=POLICY
+        config,
+        observe=silent,
+        clock=world.clock,
+        rng=world.rng,
+        secrets=secrets,
+        offload=world.offload,
+        policy=POLICY,
     ) as wiring:
 
         async def check(pull: Pull) -> None:

@@ -103,6 +103,7 @@ async def _carry_out(
         clock=world.clock,
         rng=world.rng,
         secrets=world.secrets or Secrets(folder=config.path.parent),
+        offload=world.offload,
         policy=world.policy,
     ) as wiring:
 

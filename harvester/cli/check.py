@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-Switch = Annotated[bool, Parameter(negative=())]
-Globs = Annotated[list[str] | None, Parameter(name="--tenant", negative=(), consume_multiple=False)]
+from harvester.cli.options import Switch, Tenants, configured
 
 
-def check(config: Path, *, tenant: Globs = None, json: Switch = False) -> int:
+def check(config: Path, *, tenant: Tenants = None, json: Switch = False) -> int:
     """Try every tenant: secret, token, clock, one page of each resource, the server's dialect, and the sink.
 
     Exits with 0 when all works, else with the code that a run would end with. Example: `harvester check
@@ -31,14 +27,10 @@ def check(config: Path, *, tenant: Globs = None, json: Switch = False) -> int:
     import orjson
 
     from harvester.checking import check_all, exit_code_of
-    from harvester.config.load import load
     from harvester.plan import Selection
     from harvester.report import columns
 
-    loaded = load(config)
-    for notice in loaded.notices:
-        print(f"harvester: {notice}", file=sys.stderr)
-    findings = anyio.run(check_all, loaded, Selection(tuple(tenant or ())))
+    findings = anyio.run(check_all, configured(config), Selection(tuple(tenant or ())))
     if json:
         for finding in findings:
             sys.stdout.buffer.write(orjson.dumps(finding.as_json(), option=orjson.OPT_APPEND_NEWLINE))

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
+from harvester.cli.options import Switch
 
 if TYPE_CHECKING:
     from harvester.sinks.sink import Sink
-
-Switch = Annotated[bool, Parameter(negative=())]
 
 
 def runs(config: Path, *, limit: int = 20, json: Switch = False) -> int:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-Switch = Annotated[bool, Parameter(negative=())]
+from harvester.cli.options import Switch
 
 
 def init(path: Path = Path("harvester.toml"), *, stdout: Switch = False) -> int:

@@ -47,7 +47,9 @@ async def _probe(config: Config, pulls: Sequence[Pull]) -> Mapping[str, int | No
     world = World(clock=SystemClock())
     found: dict[str, int | None] = {}
     secrets = Secrets(folder=config.path.parent)
-    async with wire(config, observe=silent, clock=world.clock, rng=world.rng, secrets=secrets) as wiring:
+    async with wire(
+        config, observe=silent, clock=world.clock, rng=world.rng, secrets=secrets, offload=world.offload
+    ) as wiring:
 
         async def count(pull: Pull) -> None:
             try:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
+from harvester.cli.options import Progress, Resources, Switch, Tenants, configured
 
 if TYPE_CHECKING:
-    from harvester.config.load import Config
     from harvester.plan import Selection
-
-Progress = Literal["auto", "plain", "json", "none"]
-Tenants = Annotated[list[str] | None, Parameter(name="--tenant", negative=(), consume_multiple=False)]
-Resources = Annotated[list[str] | None, Parameter(name="--resource", negative=(), consume_multiple=False)]
-Switch = Annotated[bool, Parameter(negative=())]
 
 
 def run(
@@ -68,7 +61,7 @@ def run(
     _ = full
     order = Order(_selection(tenant, resource, shard), run_id=run_id, resume=resume)
     return carry_out(
-        _load(config),
+        configured(config),
         Request(order, progress, as_json=json, fail_on_empty=fail_on_empty, log_level=log_level),
     )
 
@@ -103,16 +96,7 @@ def plan(
     """
     from harvester.cli.planning import show_plan
 
-    return show_plan(_load(config), _selection(tenant, resource, shard), probe=probe, as_json=json)
-
-
-def _load(path: Path) -> Config:
-    from harvester.config.load import load
-
-    config = load(path)
-    for notice in config.notices:
-        print(f"harvester: {notice}", file=sys.stderr)
-    return config
+    return show_plan(configured(config), _selection(tenant, resource, shard), probe=probe, as_json=json)
 
 
 def _selection(tenant: list[str] | None, resource: list[str] | None, shard: str | None) -> Selection:
