@@ -5,6 +5,7 @@ Events are only counted; painting happens a few times a second, whatever the num
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -102,7 +103,7 @@ def open_progress(
         yield silent
         return
     tallies = Tallies({name: Count(pulls) for name, pulls in totals.items()}, clock)
-    if mode == "auto" and stream.isatty():
+    if mode == "auto" and stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
         with _live(tallies, stream):
             yield tallies
         return

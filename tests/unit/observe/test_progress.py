@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 
+import pytest
+
 from harvester.events import PageFetched, PullFinished, Retried
 from harvester.model import Pull
 from harvester.observe.progress import Count, Mode, Tallies, open_progress
@@ -39,10 +41,16 @@ def test_none_says_nothing() -> None:
     assert said("none", io.StringIO()) == ""
 
 
-def test_a_terminal_gets_a_table_and_its_cursor_back() -> None:
+def test_a_terminal_gets_a_table_and_its_cursor_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
     shown = said("auto", Terminal())
     assert "flyt" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+
+
+def test_a_terminal_that_can_only_print_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert said("auto", Terminal()).startswith("2/3 pulls")
 
 
 def test_events_are_counted_by_application() -> None:
