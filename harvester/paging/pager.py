@@ -191,7 +191,7 @@ class Pager:
             self._first = page
             self._take_first(page)
         elif not self._repeats(page, rows):
-            if page.ids and (rows or not slot.confirms):  # a look that found nothing new is no page of the chain
+            if page.ids and (rows or not slot.confirms):  # a look that found nothing is no link of the chain
                 self._count_join(page)
             self._look_for_end(slot, page, rows)
         if page.ids:
