@@ -261,6 +261,7 @@ class RetryBudget:
 
     def __init__(self) -> None:
         self._tokens = self.TOKENS
+        self._served = False
         self._slices: deque[list[float]] = deque()  # [begin, requests, retries], ten seconds each
 
     def sent(self, now: float, *, retry: bool) -> None:
@@ -270,6 +271,7 @@ class RetryBudget:
         slot[2] += retry
 
     def succeeded(self) -> None:
+        self._served = True
         self._tokens = min(self.TOKENS, self._tokens + self.RATIO)
 
     def failed(self, status: int) -> None:
@@ -287,8 +289,13 @@ class RetryBudget:
         return requests > self.ENOUGH and retries > self.SHARE * requests
 
     def stretch(self, after: float, now: float, jitter: float, policy: RetryPolicy = POLICY) -> float:
-        """The wait before a retry: as planned, or half the cap to the cap when the budget is spent."""
-        return max(after, policy.cap * (0.5 + 0.5 * jitter)) if self.spent(now) else after
+        """The wait before a retry: as planned, or half the cap to the cap when the budget is spent.
+
+        Where nothing has succeeded yet, it is the circuit's to be gentle: a misnamed server is soon given up.
+        """
+        if not self._served or not self.spent(now):
+            return after
+        return max(after, policy.cap * (0.5 + 0.5 * jitter))
 
     def _slot(self, now: float) -> list[float]:
         while self._slices and self._slices[0][0] <= now - self.WINDOW:

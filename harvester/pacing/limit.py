@@ -12,12 +12,14 @@ from harvester.pacing.signals import Signals
 class Limit:
     """A policy (if this server has a pace of its own), a circuit, and how many requests are out."""
 
-    __slots__ = ("breaker", "in_flight", "last_failure", "policy")
+    __slots__ = ("breaker", "in_flight", "last_failure", "policy", "served")
 
     def __init__(self, policy: Policy | None) -> None:
         self.policy = policy
         self.breaker = Breaker()
         self.in_flight = 0
+        self.served = False
+        """Whether there was ever an answer that was no failure."""
         self.last_failure = 0
         """The status of the last answer that was a failure; 0: there was none, or no answer."""
 
@@ -52,6 +54,8 @@ class Limit:
         self.in_flight -= 1
         if failed:
             self.last_failure = status
+        else:
+            self.served = True
         self.breaker.answered(now, failed=failed, trial=trial, may_open=may_open)
         if self.policy is not None and sent is not None:
             self.policy.answered(now, sent, status, signals, took)
@@ -65,8 +69,14 @@ class Limit:
             self.policy.forgotten(sent)
 
     def hopeless_at(self, patience: float) -> float:
-        """When an outage has lasted as long as anybody should wait for its end; infinite: there is none."""
-        return math.inf if self.breaker.since is None else self.breaker.since + patience
+        """When an outage has lasted as long as anybody should wait for its end; infinite: there is none.
+
+        A server that has not given one good answer yet is more likely misnamed than ill: it gets a fifth of
+        that, which is one trial.
+        """
+        if self.breaker.since is None:
+            return math.inf
+        return self.breaker.since + (patience if self.served else 0.2 * patience)
 
 
 Ticket = tuple[Sent | None, bool]

@@ -158,6 +158,7 @@ def test_the_same_unusable_body_three_times_is_the_servers_last_word() -> None:
 def test_a_hiccup_of_all_pages_in_flight_is_survived_slowly() -> None:
     budget = RetryBudget()
     assert budget.stretch(0.05, 0.0, 0.5) == 0.05
+    budget.succeeded()
     for _ in range(8):
         budget.sent(0.0, retry=False)
         budget.failed(503)
@@ -167,6 +168,14 @@ def test_a_hiccup_of_all_pages_in_flight_is_survived_slowly() -> None:
     for _ in range(40):
         budget.succeeded()
     assert budget.stretch(0.05, 2.0, 0.5) == 0.05
+
+
+def test_a_server_that_never_answered_is_soon_given_up() -> None:
+    budget = RetryBudget()
+    for _ in range(20):
+        budget.failed(0)
+
+    assert budget.stretch(0.05, 1.0, 0.5) == 0.05
 
 
 def test_one_bad_record_spends_no_budget() -> None:
