@@ -132,6 +132,8 @@ class Estimate:
     requests: int
     """pages and tokens"""
     minutes: float
+    guessed: bool
+    """Whether the minutes rest on an assumed latency, as no rate is declared."""
     daily_quota: int | None
 
 
@@ -162,6 +164,7 @@ def estimate(
                 pages=pages,
                 requests=requests,
                 minutes=seconds / 60,
+                guessed=rate is None,
                 daily_quota=limits.daily_requests or provider.limits.daily_requests,
             )
         )

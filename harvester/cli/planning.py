@@ -18,7 +18,7 @@ from harvester.events import silent
 from harvester.harvest import World
 from harvester.model import Pull
 from harvester.offload import Threads
-from harvester.plan import Estimate, Selection, estimate, plan, select
+from harvester.plan import UNKNOWN_LATENCY, Estimate, Selection, estimate, plan, select
 from harvester.probe import count_records
 from harvester.report import columns
 
@@ -83,6 +83,8 @@ def _table(estimates: Sequence[Estimate]) -> str:
     if any(e.unknown for e in estimates):
         lines.append("")
         lines.append("+ pulls without a snapshot are counted as one page; --probe asks their providers")
+    if any(e.guessed for e in estimates):
+        lines.append(f"where no rate is declared, minutes assume {UNKNOWN_LATENCY} s a request")
     longest = max((e.minutes for e in estimates), default=0.0)
     lines.append(f"applications run side by side: about {longest:.1f} minutes")
     return "\n".join(lines)
