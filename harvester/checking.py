@@ -17,7 +17,7 @@ from harvester.harvest import World
 from harvester.http.retry import RetryPolicy
 from harvester.model import Pull
 from harvester.plan import Selection, select
-from harvester.probe import Dialect, find_dialect, reach_document
+from harvester.probe import Dialect, find_dialect, reach_child, reach_document
 from harvester.report import code_when_all_failed
 
 AT_ONCE = 16
@@ -94,7 +94,9 @@ async def check_all(config: Config, selection: Selection) -> list[Finding]:
                     dialect, date = None, None
                     if resource.shape == "pifu":
                         date = await reach_document(access, pull)
-                    elif resource.parent is None:
+                    elif resource.parent is not None:
+                        date = await reach_child(access, pull)
+                    else:
                         dialect = await find_dialect(access, pull)
                         date = dialect.server_date
                     skew = None if date is None else round(date - world.clock.wall(), 1)

@@ -46,7 +46,7 @@ async def read_children(
     parent = access.resource(resource.parent)
 
     async def listing() -> Listing:
-        return Listing(keep=_in_state(resource.parent_when))
+        return Listing(keep=in_state(resource.parent_when))
 
     parents, certificate = await read_collection(access.collection(pull, parent, tally), listing)
     lines = await fresh()
@@ -76,7 +76,7 @@ async def _fetch_all(
 
     async def fetch(place: int, parent: str) -> None:
         try:
-            found[place] = await _children_of(access, pull, resource, tally, parent)
+            found[place] = await children_of(access, pull, resource, tally, parent)
         except HarvesterError as error:
             failures.append(error)
             group.cancel_scope.cancel()
@@ -89,8 +89,8 @@ async def _fetch_all(
     return found
 
 
-async def _children_of(access: Access, pull: Pull, resource: Resource, tally: Tally, parent: str) -> Child:
-    """One parent's children; None where the provider has none (404)."""
+async def children_of(access: Access, pull: Pull, resource: Resource, tally: Tally, parent: str) -> Child:
+    """One parent's children; None where the provider has none (404). Raises what reading them raises."""
     collection = access.collection(pull, resource, tally, parent=parent)
     claim: Certificate | None = None
     try:
@@ -117,7 +117,8 @@ async def _listing() -> Listing:
     return Listing()
 
 
-def _in_state(wanted: tuple[str, tuple[str, ...]] | None) -> Callable[[bytes], bool] | None:
+def in_state(wanted: tuple[str, tuple[str, ...]] | None) -> Callable[[bytes], bool] | None:
+    """Which parents have children that are final: a test of a parent's record; None for all."""
     if wanted is None:
         return None
     member, values = wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harvester.access import Access
+from harvester.child_reading import children_of, in_state
 from harvester.collection import Collection
 from harvester.errors import RefusedError
 from harvester.http.fetch import Tally
@@ -71,6 +72,19 @@ async def _filters(collection: Collection, page: Page) -> bool | None:
     except RefusedError:
         return False
     return list(found.ids) == [page.ids[0]]
+
+
+async def reach_child(access: Access, pull: Pull) -> float | None:
+    """Read the children of the first parent that should have some: the server's clock, if it states it."""
+    resource, tally = access.resource(pull.resource), Tally()
+    assert resource.parent is not None
+    page = await access.collection(pull, access.resource(resource.parent), tally).first()
+    keep = in_state(resource.parent_when)
+    for parent, record in zip(page.ids, page.records, strict=True):
+        if keep is None or keep(record):
+            await children_of(access, pull, resource, tally, parent)
+            break
+    return tally.first_date
 
 
 async def reach_document(access: Access, pull: Pull) -> float | None:
