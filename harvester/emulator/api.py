@@ -12,7 +12,7 @@ from aiohttp import web
 
 from harvester.emulator.faults import Dice, Faults
 from harvester.emulator.identity import Grant, Identity
-from harvester.emulator.pages import HTML, Listing, serve
+from harvester.emulator.pages import HTML, Listing, interfere, reset, send, serve
 from harvester.emulator.query import QueryError, chosen, only, read_query
 from harvester.emulator.roster import Row
 from harvester.emulator.school import School, envelope_of, singular_of
@@ -34,6 +34,8 @@ SERVICES = {
 }
 LARGEST = {"flyt-oneroster": 100}
 """Records a page at most; elsewhere 10,000."""
+
+CALM = Faults()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -79,12 +81,18 @@ class Api:
             self._in_flight += 1
             self.most_at_once = max(self.most_at_once, self._in_flight)
             try:
-                status = self.dice.status(asyncio.get_running_loop().time(), self._in_flight)
-                return await handler(request) if not status else self._instead(status)
+                now, name = asyncio.get_running_loop().time(), _wanted(request)
+                if status := self.dice.status(now, self._in_flight, name):
+                    return self._instead(status)
+                other = await interfere(request, self._faults_at(name), self.dice)
+                return other or await handler(request)
             finally:
                 self._in_flight -= 1
 
         return handle
+
+    def _faults_at(self, collection: str) -> Faults:
+        return self.faults if self.faults.touches(collection) else CALM
 
     def _instead(self, status: int) -> web.Response:
         headers = {"Retry-After": self.faults.retry_after} if self.faults.retry_after else {}
@@ -143,17 +151,19 @@ class Api:
         rows = tenant.school.nested(name, one or "", child) if child else tenant.school.rows(name)
         if rows is None:
             return imsx(version, 404, "unknownobject", "no such collection")
+        faults = self._faults_at(child or name)
         try:
             if one is not None and child is None:
-                return _single(rows, name, one, request, version)
-            if self.dice.falls(self.faults.changes):
+                body = _single(rows, name, one, request)
+                return await send(request, body, {}, faults, self.dice)
+            if self.dice.falls(faults.changes):
                 _change(rows, self.dice)
-            flyt = tenant.provider == "flyt-oneroster" and not self.faults.ignore_capitals
+            flyt = tenant.provider == "flyt-oneroster" and not faults.ignore_capitals
             query = read_query(request.query, largest=LARGEST.get(tenant.provider, 10_000), any_case=flyt)
             listing = Listing(request, chosen(rows, query), query, envelope_of(child or name))
-            return await serve(listing, self.faults, self.dice)
+            return await serve(listing, faults, self.dice)
         except QueryError as error:
-            return imsx(version, 400, error.minor, str(error))
+            return imsx(version, error.status, error.minor, str(error))
 
     # ── the other three ─────────────────────────────────────────────────────────────────────────────────
 
@@ -163,7 +173,11 @@ class Api:
         if tenant is None:
             return web.json_response({"error": "unauthorized"}, status=401)
         self.requests[f"flyt-skole/{tenant.id}/pifu"] += 1
+        faults = self._faults_at("pifu")
+        cut = self.dice.falls(faults.truncate)
         response = web.StreamResponse(headers={"Content-Type": "application/xml; charset=utf-8"})
+        if faults.gzip:
+            response.enable_compression()
         await response.prepare(request)
         pending = bytearray()
         for piece in document(tenant.school):
@@ -171,6 +185,11 @@ class Api:
             if len(pending) > 1 << 16:
                 await response.write(bytes(pending))
                 pending.clear()
+                if cut:
+                    break
+        if cut:
+            await response.write(bytes(pending[: len(pending) // 2]))
+            reset(request)
         await response.write(bytes(pending))
         await response.write_eof()
         return response
@@ -190,7 +209,7 @@ class Api:
         self.requests[f"automatic-rostering/{tenant.id}/jobs"] += 1
         rows = [Row(job_id, {}, text) for job_id, text in tenant.jobs.records.items()]
         query = read_query(request.query, largest=10_000)
-        return await serve(Listing(request, rows, query, "jobs"), self.faults, self.dice)
+        return await serve(Listing(request, rows, query, "jobs"), self._faults_at("jobs"), self.dice)
 
     async def _job(self, request: web.Request) -> web.StreamResponse:
         tenant = self._customer(request)
@@ -209,7 +228,14 @@ class Api:
             }.get(child)
         if body is None:
             return web.json_response({"error": "not found"}, status=404)
-        return web.Response(body=body, content_type="application/json")
+        return await send(request, body, {}, self._faults_at(child or "jobs"), self.dice)
+
+
+def _wanted(request: web.Request) -> str:
+    """The collection that a request is about: `users`, `jobs`, `result`, `pifu`."""
+    where = request.match_info
+    name = where.get("child") or where.get("collection")
+    return name or ("jobs" if "jobs" in request.path.split("/") else request.path.rpartition("/")[2])
 
 
 def _belongs(service: str, collection: str) -> bool:
@@ -218,13 +244,12 @@ def _belongs(service: str, collection: str) -> bool:
     return service == owner
 
 
-def _single(rows: list[Row], name: str, one: str, request: web.Request, version: str) -> web.Response:
+def _single(rows: list[Row], name: str, one: str, request: web.Request) -> bytes:
     row = next((row for row in rows if row.id == one), None)
     if row is None:
-        return imsx(version, 404, "unknownobject", "no such object")
+        raise QueryError("unknownobject", "no such object", status=404)
     fields = tuple(filter(None, request.query.get("fields", "").split(",")))
-    body = b'{"' + singular_of(name).encode() + b'":' + only(row, fields) + b"}"
-    return web.Response(body=body, content_type="application/json")
+    return b'{"' + singular_of(name).encode() + b'":' + only(row, fields) + b"}"
 
 
 def _change(rows: list[Row], dice: Dice) -> None:
@@ -243,7 +268,9 @@ def _change(rows: list[Row], dice: Dice) -> None:
         row = rows[place]
         stamp = f"2026-11-20T0{dice.rng.randrange(10)}:30:00.000Z".encode()
         old = str(row.value.get("dateLastModified", "")).encode()
-        rows[place] = Row(row.id, row.value, row.text.replace(old, stamp, 1) if old else row.text)
+        if old:  # what filters see changes with the bytes
+            value = {**row.value, "dateLastModified": stamp.decode()}
+            rows[place] = Row(row.id, value, row.text.replace(old, stamp, 1))
 
 
 def imsx(version: str, status: int, minor: str, said: str) -> web.Response:

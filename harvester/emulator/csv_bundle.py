@@ -1,9 +1,9 @@
 """A OneRoster CSV bundle (binding 1.1 or 1.2) as a tenant: each line becomes the REST API's record.
 
 The mapping: an empty cell is no member; `xSourcedId` becomes the GUIDRef `x`, `xSourcedIds` a list of them;
-cells of several values are split at commas, `metadata.x` goes into `metadata`. In 1.2, roles.csv and
-userProfiles.csv become `roles` and `userProfiles` of their users. manifest.csv tells the version; a head line
-that stands there twice, as one generator writes it, does no harm.
+cells of several values are split at commas, `metadata.x` goes into `metadata`. roles.csv and userProfiles.csv
+(1.2) become `roles` and `userProfiles` of their users, classResources.csv and its kin `resources`.
+manifest.csv tells the version; a head line that stands there twice, as one generator writes it, does no harm.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harvester.emulator.roster import Record, Row
 
-LISTS = frozenset({"grades", "subjects", "subjectCodes", "periods", "learningObjectiveSet"})
+LISTS = frozenset({"grades", "subjects", "subjectCodes", "periods", "learningObjectiveSet", "roles"})
 RENAMED = {
     "orgSourcedIds": "orgs",
     "termSourcedIds": "terms",
@@ -36,8 +36,11 @@ KINDS = {
     "orgs": "org",
     "agents": "user",
     "resources": "resource",
+    "parentAssessmentLineItem": "assessmentLineItem",
 }
 PLURALS = {"class": "classes", "category": "categories"}
+ADMIN = ("sourcedId", "status", "dateLastModified", "userSourcedId")
+"""Columns of roles and profiles that have no place in a user's record."""
 FILES = (
     "academicSessions", "categories", "classes", "courses", "demographics", "enrollments", "lineItems",
     "orgs", "resources", "results", "users", "scoreScales", "assessmentLineItems", "assessmentResults",
@@ -74,6 +77,8 @@ class CsvBundle:
 
     def _rows(self, name: str) -> list[Row]:
         extra = self._of_users() if name == "users" else {}
+        for own, references in self._resources_of(name).items():
+            extra.setdefault(own, {})["resources"] = references
         rows = []
         for line in self._lines(name):
             record = record_of(line, name)
@@ -90,10 +95,21 @@ class CsvBundle:
         found: dict[str, Record] = {}
         for name in ("roles", "userProfiles"):
             for line in self._lines(name):
-                entry = record_of({k: v for k, v in line.items() if k != "userSourcedId"}, name)
-                for admin in ("sourcedId", "status", "dateLastModified") if name == "roles" else ():
-                    entry.pop(admin, None)
+                entry = record_of({k: v for k, v in line.items() if k not in ADMIN}, name)
+                if name == "userProfiles":
+                    entry = _profile(line["sourcedId"], entry)
+                elif "userProfile" in entry:
+                    entry["userProfile"] = line["userProfileSourcedId"]  # no GUIDRef: an identifier
                 found.setdefault(line.get("userSourcedId", ""), {}).setdefault(name, []).append(entry)
+        return found
+
+    def _resources_of(self, collection: str) -> dict[str, list[Record]]:
+        """Which resources a class, course or user has, from its file of links."""
+        kind = {"classes": "class", "courses": "course", "users": "user"}.get(collection, "")
+        found: dict[str, list[Record]] = {}
+        for line in self._lines(f"{kind}Resources") if kind else ():
+            reference = _ref("resource", line["resourceSourcedId"], collection)
+            found.setdefault(line[f"{kind}SourcedId"], []).append(reference)
         return found
 
     def _lines(self, name: str) -> Iterator[dict[str, str]]:
@@ -111,7 +127,7 @@ class CsvBundle:
                     if any(key != value for key, value in line.items()):  # the head again
                         yield line
             except csv.Error as error:
-                raise ValueError(f"{path.name}, line {reader.line_num}: {error}") from None
+                raise ValueError(f"{path.name}, line {reader.line_num + 1}: {error}") from None
 
 
 def record_of(line: dict[str, str], collection: str) -> Record:
@@ -133,6 +149,13 @@ def record_of(line: dict[str, str], collection: str) -> Record:
         else:
             record[column] = _values(cell) if column in LISTS else cell
     return record
+
+
+def _profile(own: str, entry: Record) -> Record:
+    """A profile with its credential as the REST binding nests it."""
+    renamed = {"credentialType": "type", "username": "username", "password": "password"}
+    credential = {name: entry.pop(column) for column, name in renamed.items() if column in entry}
+    return {"profileId": own, **entry, "credentials": [credential] if credential else []}
 
 
 def _values(cell: str) -> list[str]:

@@ -7,6 +7,7 @@ all. Dice are seeded, so that the same requests meet the same faults.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 
 
@@ -14,13 +15,15 @@ from dataclasses import dataclass, field, fields
 class Faults:
     """Everything that can be wrong with a server. All off by default."""
 
+    on: frozenset[str] = frozenset()
+    """collections that the faults are about; empty: all. Limits (`rate`, `concurrency`) are everybody's"""
     # ── instead of an answer ──
     statuses: dict[int, float] = field(default_factory=dict)
     """HTTP status -> probability"""
     retry_after: str = ""
     """sent with 429 and 503"""
     nth: dict[int, int] = field(default_factory=dict)
-    """number of a request (from 1) -> status"""
+    """number of a request (from 1) -> status; `nth:3=500+7=429` in a SPEC"""
     reset: float = 0.0
     truncate: float = 0.0
     html: float = 0.0
@@ -43,6 +46,8 @@ class Faults:
     linkonly: bool = False
     foreignlink: bool = False
     """`next` links lead to another origin"""
+    link: str = ""
+    """links: `comma` (one too many), `relative`, `prefix` (left out), `past` (`next` on the last page)"""
     notfound_end: bool = False
     empty_end: bool = False
     """an empty page from the last full one on"""
@@ -77,6 +82,8 @@ class Faults:
     expires_in: object = 3600
     revoke_after: int = 0
     """requests after which a token is not good any more"""
+    token_status: int = 0
+    """what the token endpoint answers instead of a token"""
 
     @classmethod
     def parse(cls, spec: str) -> Faults:
@@ -86,30 +93,45 @@ class Faults:
         for word in filter(None, (word.strip() for word in spec.split(","))):
             name, _, value = word.partition(":")
             name = name.replace("-", "_")
-            if name.isdigit():
-                faults.statuses[int(name)] = float(value or 1)
-            elif name == "latency":
-                faults.latency = (
-                    float(value.removesuffix("ms")) / 1000 if value.endswith("ms") else float(value)
-                )
-            elif name == "poison":
-                faults.poison = frozenset(map(int, value.split("+")))
-            elif name in kinds:
-                faults.set(name, kinds[name], value)
-            else:
+            try:
+                if name.isdigit():
+                    faults.statuses[int(name)] = float(value or 1)
+                elif name in kinds:
+                    setattr(faults, name, _value(name, str(kinds[name]), value))
+            except ValueError:
+                raise ValueError(f"the fault {word!r} has no value that can be read") from None
+            if not name.isdigit() and name not in kinds:
                 known = ", ".join(sorted(kinds))
                 raise ValueError(f"no fault is called {name!r}; there are HTTP statuses and {known}")
         return faults
 
-    def set(self, name: str, kind: object, value: str) -> None:
-        if kind == "bool":
-            setattr(self, name, value.lower() not in ("0", "false", "no"))
-        elif kind == "int":
-            setattr(self, name, int(value))
-        elif kind == "float":
-            setattr(self, name, float(value or 1))
-        else:
-            setattr(self, name, value)
+    def touches(self, collection: str) -> bool:
+        """Whether requests for this collection meet them."""
+        return not self.on or collection in self.on
+
+
+def _value(name: str, kind: str, text: str) -> object:
+    """A fault's value as its kind has it. Raises `ValueError`."""
+    if name == "latency" and text.endswith("ms"):
+        return float(text.removesuffix("ms")) / 1000
+    if name == "expires_in":  # `5` is a number, `'5'` and `soon` are texts
+        return int(text) if text.lstrip("-").isdigit() else text.strip("'")
+    return _KINDS.get(kind, str)(text)
+
+
+def _pairs(text: str) -> dict[int, int]:
+    pairs = (pair.split("=") for pair in text.split("+"))
+    return {int(key): int(value) for key, value in pairs}
+
+
+_KINDS: Mapping[str, Callable[[str], object]] = {
+    "bool": lambda text: text.lower() not in ("0", "false", "no"),
+    "int": int,
+    "float": lambda text: float(text or 1),
+    "frozenset[int]": lambda text: frozenset(map(int, text.split("+"))),
+    "frozenset[str]": lambda text: frozenset(text.split("+")),
+    "dict[int, int]": _pairs,
+}
 
 
 class Dice:
@@ -122,7 +144,7 @@ class Dice:
         self._tokens = 0.0
         self._refilled: float | None = None
 
-    def status(self, now: float, in_flight: int) -> int:
+    def status(self, now: float, in_flight: int, collection: str = "") -> int:
         """The status that this request meets instead of an answer; 0 for none."""
         faults = self._faults
         self._number += 1
@@ -130,6 +152,8 @@ class Dice:
             return faults.nth[self._number]
         if (faults.rate and not self._within_rate(now)) or 0 < faults.concurrency < in_flight:
             return 429
+        if not faults.touches(collection):
+            return 0
         for status, probability in faults.statuses.items():
             if self.rng.random() < probability:
                 return status

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlsplit
@@ -47,6 +49,8 @@ class Identity:
     faults: Faults
     clients: dict[str, Client] = field(default_factory=dict)
     tokens: dict[str, Grant] = field(default_factory=dict)
+    wall: Callable[[], float] = time.time
+    """What signatures' timestamps are held against; tokens live by the loop's time."""
     issued: int = 0
     _nonces: set[tuple[str, str]] = field(default_factory=set)
 
@@ -56,6 +60,8 @@ class Identity:
 
     async def token(self, request: web.Request) -> web.Response:
         """POST /connect/token: client credentials, by basic or by post."""
+        if self.faults.token_status:
+            return _refused(self.faults.token_status, "temporarily_unavailable")
         form = {key: str(value) for key, value in (await request.post()).items()}
         if form.get("grant_type") != "client_credentials":
             return _refused(400, "unsupported_grant_type")
@@ -69,21 +75,21 @@ class Identity:
         self.issued += 1
         token = secrets.token_urlsafe(24)
         tenant = form.get("tenant_ID") or request.headers.get("tenant_ID") or ""
-        self.tokens[token] = Grant(client_id, tenant, scope, time.time() + self._life())
+        self.tokens[token] = Grant(client_id, tenant, scope, _now() + self._life())
         answer: dict[str, Any] = {"access_token": token, "token_type": "Bearer"}
         if self.faults.expires_in != "absent":
             answer["expires_in"] = self.faults.expires_in
         return web.json_response(answer, headers={"Cache-Control": "no-store"})
 
     def _life(self) -> float:
-        stated = self.faults.expires_in
-        return float(stated) if isinstance(stated, int | float) and 0 < stated < 1e6 else 3600.0
+        stated = str(self.faults.expires_in)
+        return float(stated) if stated.isdigit() and 0 < int(stated) < 1_000_000 else 3600.0
 
     def bearer(self, request: web.Request) -> Grant | None:
         """The grant behind the request's token; None where it is not good."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         grant = self.tokens.get(token) if kind.lower() == "bearer" else None
-        if grant is None or grant.until < time.time():
+        if grant is None or grant.until < _now():
             return None
         grant.uses += 1
         if 0 < self.faults.revoke_after < grant.uses:
@@ -101,13 +107,19 @@ class Identity:
         nonce = (said.get("oauth_timestamp", ""), said.get("oauth_nonce", ""))
         if digest is None or said.get("oauth_consumer_key") != client.id or nonce in self._nonces:
             return False
-        if not nonce[0].isdigit() or abs(int(nonce[0]) - time.time()) > WINDOW or not nonce[1]:
+        if not nonce[0].isdigit() or abs(int(nonce[0]) - self.wall()) > WINDOW or not nonce[1]:
             return False
-        self._nonces.add(nonce)
         base = base_string(request.method, f"http://{request.host}{request.raw_path}", said)
         key = f"{quote(client.secret, safe='-._~')}&".encode()
         wanted = base64.b64encode(hmac.digest(key, base.encode(), digest)).decode()
-        return hmac.compare_digest(wanted, said.get("oauth_signature", ""))
+        if not hmac.compare_digest(wanted, said.get("oauth_signature", "")):
+            return False
+        self._nonces.add(nonce)  # only now: nobody burns a nonce without the key
+        return True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def base_string(method: str, url: str, said: dict[str, str]) -> str:

@@ -35,9 +35,8 @@ class Listing:
     """key of the array"""
 
 
-async def serve(listing: Listing, faults: Faults, dice: Dice) -> web.StreamResponse:  # noqa: PLR0911 - a list of ways to fail
-    """The page, or one of the ways in which servers fail to give it."""
-    request, query = listing.request, listing.query
+async def interfere(request: web.Request, faults: Faults, dice: Dice) -> web.Response | None:
+    """What a request for anything may meet before it is read: a delay, a cut, another answer."""
     if faults.latency:
         await asyncio.sleep(faults.latency)
     if dice.falls(faults.stall):
@@ -45,9 +44,15 @@ async def serve(listing: Listing, faults: Faults, dice: Dice) -> web.StreamRespo
     if faults.redirect:
         return web.Response(status=302, headers={"Location": faults.redirect})
     if dice.falls(faults.reset):
-        _reset(request)
+        reset(request)
     if dice.falls(faults.html):
         return web.Response(body=HTML, content_type="text/html")
+    return None
+
+
+async def serve(listing: Listing, faults: Faults, dice: Dice) -> web.StreamResponse:
+    """The page, or one of the ways in which servers fail to give it."""
+    request, query = listing.request, listing.query
     if faults.refuse_sort and "sort" in request.query:
         return web.json_response({"error": "sort is not supported"}, status=400)
     if faults.refuse_unknown and not KNOWN.issuperset(request.query):
@@ -62,7 +67,7 @@ async def serve(listing: Listing, faults: Faults, dice: Dice) -> web.StreamRespo
     if faults.notfound_end and not page and query.offset:
         return web.json_response({"error": "not found"}, status=404)
     body, headers = _envelope(listing, [only(row, query.fields) for row in page], total, faults)
-    return await _send(request, body, headers, faults, dice)
+    return await send(request, body, headers, faults, dice)
 
 
 def _as_understood(request: web.Request, query: Query, faults: Faults) -> Query:
@@ -143,25 +148,32 @@ def _link(listing: Listing, total: int, faults: Faults) -> str:
     request, query = listing.request, listing.query
     limit = min(query.limit, faults.cap or query.limit)
     host = "http://other.example" if faults.foreignlink else f"{request.scheme}://{request.host}"
+    path = request.rel_url.raw_path
+    if faults.link == "relative":
+        host = ""
+    elif faults.link == "prefix":  # as servers behind a proxy see themselves
+        path = "/" + path.rpartition("/")[2]
 
     def at(offset: int, relation: str) -> str:
         kept = {k: v for k, v in request.query.items() if k.lower() not in ("offset", "cursor", "limit")}
         place = {"cursor": offset} if faults.linkonly else {"limit": limit, "offset": offset}
-        return f'<{host}{request.path}?{urlencode({**kept, **place})}>; rel="{relation}"'
+        return f'<{host}{path}?{urlencode({**kept, **place})}>; rel="{relation}"'
 
     offset = int(request.query.get("cursor", "0")) if faults.linkonly else query.offset
-    links = [at(offset + limit, "next")] if offset + limit < total else []
+    more = offset + limit < total + (limit if faults.link == "past" else 0)
+    links = [at(offset + limit, "next")] if more else []
     if not faults.linkonly:
         links += [at(0, "first"), at(max(0, (total - 1) // limit * limit), "last")]
         links += [at(max(0, offset - limit), "prev")] if offset else []
     if faults.nototal and not faults.linkonly:
         return ""
-    return ", ".join(links)
+    return ", ".join(links) + (", " if faults.link == "comma" and links else "")
 
 
-async def _send(
+async def send(
     request: web.Request, body: bytes, headers: dict[str, str], faults: Faults, dice: Dice
 ) -> web.StreamResponse:
+    """A JSON body with its headers, packed, blown up or cut short as the faults say."""
     headers["Content-Type"] = "application/json"
     headers |= {f"X-Extra-{i}": "x" for i in range(faults.headers)}
     if faults.cookie:
@@ -176,11 +188,11 @@ async def _send(
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         await response.write(body[: len(body) // 2])
-        _reset(request)
+        reset(request)
     return web.Response(body=body, headers=headers)
 
 
-def _reset(request: web.Request) -> None:
+def reset(request: web.Request) -> None:
     """Cut the connection in the middle."""
     if request.transport is not None:
         request.transport.abort()

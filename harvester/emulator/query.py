@@ -28,9 +28,10 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
 class QueryError(ValueError):
     """A query that the specification refuses; `minor` is its imsx code."""
 
-    def __init__(self, minor: str, said: str) -> None:
+    def __init__(self, minor: str, said: str, *, status: int = 400) -> None:
         super().__init__(said)
         self.minor = minor
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ Record = dict[str, Any]
 STAMP = "2026-11-0{day}T0{hour}:00:00.000Z"
 CLASS_SIZE = 20
 TEACHER_EVERY = 12
+ODD_IDS = {5: "odd/id +1", 18: "odd?id=2&x#å%2F"}
+"""Number of a user -> an id that must be encoded in paths; at every second tenant of a provider."""
 
 
 @dataclass(slots=True)
@@ -126,6 +128,8 @@ class _Builder:
         for i in range(self.roster.rows):
             role = "teacher" if i % TEACHER_EVERY == 0 else "student"
             user = self.add("users", self.user(i, role))
+            if self.roster.tenant.endswith("-2"):
+                user["sourcedId"] = ODD_IDS.get(i, user["sourcedId"])
             (self.teachers if role == "teacher" else self.students).append(user)
 
     def user(self, number: int, role: str) -> Record:
@@ -143,6 +147,9 @@ class _Builder:
         }
         if self.second:
             record["userMasterIdentifier"] = f"{self.roster.tenant}-{number}"
+            login = {"type": "feide", "username": f"u{number:06d}"}
+            profile = {"profileId": f"p{number}", "profileType": "LMS", "vendorId": "example"}
+            record["userProfiles"] = [{**profile, "credentials": [login]}] if number % 3 == 0 else []
             record["primaryOrg"] = ref(school, "org")
             record["roles"] = [
                 {"roleType": "primary", "role": role, "org": ref(school, "org"), "beginDate": "2026-08-17"}

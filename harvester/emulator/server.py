@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,14 +30,15 @@ SHARED = ("flyt-oneroster", "flyt-skole", "automatic-rostering")
 class Emulator:
     """`async with Emulator(...) as emulator:` serves on `emulator.url` until the block ends.
 
-    `tenants` of each provider get a synthetic roster of `rows` users; a CSV bundle and a folder of records
-    become one tenant more at each OneRoster provider. Raises `ValueError` for what can't be served.
+    `tenants` of each provider (a number, or their names by provider) get a synthetic roster of `rows` users;
+    a CSV bundle and a folder of records become one tenant more at each OneRoster provider. Raises
+    `ValueError` for what can't be served.
     """
 
     def __init__(
         self,
         *,
-        tenants: int = 2,
+        tenants: int | Mapping[str, Sequence[str]] = 2,
         rows: int = 100,
         seed: int = 1,
         faults: str | Faults = "",
@@ -58,7 +60,10 @@ class Emulator:
             _ = source.names  # read now, so that what is wrong is said now
         self._tenants: dict[tuple[str, str], EmulatedTenant] = {}
         for provider in providers:
-            names = [f"{provider}-{number}" for number in range(1, tenants + 1)]
+            if isinstance(tenants, int):
+                names = [f"{provider}-{number}" for number in range(1, tenants + 1)]
+            else:
+                names = list(tenants.get(provider, ()))
             for name in names:
                 self._tenants[provider, name] = EmulatedTenant(provider, name, seed, rows)
             for name, source in given.items() if provider != "automatic-rostering" else ():
@@ -81,10 +86,14 @@ class Emulator:
             "client_secret"
         )
 
+    def make_app(self) -> web.Application:
+        """The whole server without a socket, for a test's own loop."""
+        return self.api.application()
+
     # ── serving ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
-        self._runner = web.AppRunner(self.api.application(), access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(self.make_app(), access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         try:
@@ -115,6 +124,11 @@ class Emulator:
         if provider == "automatic-rostering":
             return list(emulated.jobs.records.values())
         return [row.text for row in emulated.collection(collection)]
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """API requests by `provider/tenant/collection`; `all` of them; `tokens` given out."""
+        return {**self.api.requests, "tokens": self.api.identity.issued}
 
     def tenant(self, provider: str, tenant: str) -> EmulatedTenant:
         """One tenant's tables, for tests."""
