@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
-from harvester.config.custom import provider_of
-from harvester.config.place import did_you_mean
+from harvester.config.custom import flaws_of, provider_of
+from harvester.config.place import did_you_mean, spelled
 from harvester.config.reading import Path_, Source, read_file, read_text
-from harvester.config.schema import ApplicationTable, File, TenantTable
+from harvester.config.schema import PROVIDER, ApplicationTable, File, TenantTable
 from harvester.config.secrets import parse_reference
 from harvester.config.tenants import read_tenants
 from harvester.config.units import parse_duration, parse_size
+from harvester.config.urls import flaw_of_url
 from harvester.errors import ConfigError
 from harvester.model import Application, Limits, SecretRef, Tenant, Verdict
 from harvester.pacing.gcra import parse_rate
+from harvester.providers.address import lack_of
 from harvester.providers.dialect import Provider
 from harvester.providers.registry import PROVIDERS
 
-LOOPBACK = ("localhost", "127.", "::1")
 LATER = ("s3", "gs", "az")
 """Schemes of the contract that this version does not write to yet."""
 KEYS = ("tenant_id", "app_id", "customer_id", "user_id")
 CREDENTIALS = ("client_id", "client_secret", "access_token")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class _Reader:
         self._source = source
         self._file = file
         self._literals: list[str] = []
+        self._remarks: list[str] = []
 
     def config(self) -> Config:
         file = self._file
@@ -92,12 +95,10 @@ class _Reader:
             name: self._application(name, table, providers) for name, table in file.applications.items()
         }
         tenants = tuple(self._tenants(applications, providers))
-        if self._literals:
-            self._refuse_readable_by_others(self._source.path, self._literals[0])
         return Config(
             path=self._source.path,
             sink=self._sink(),
-            state=StateConfig(Path(file.state.path), file.state.token_cache),
+            state=StateConfig(self._path(("state", "path"), file.state.path), file.state.token_cache),
             run=RunConfig(file.run.name, self._duration()),
             applications=applications,
             tenants=tenants,
@@ -107,9 +108,9 @@ class _Reader:
 
     def _notices(self) -> tuple[str, ...]:
         if not self._literals:
-            return ()
+            return tuple(self._remarks)
         others = f" and {len(self._literals) - 1} more" if len(self._literals) > 1 else ""
-        return (f"literal secrets are for demos only: {self._literals[0]}{others}",)
+        return (*self._remarks, f"literal secrets are for demos only: {self._literals[0]}{others}")
 
     def _providers(self) -> Iterator[tuple[str, Provider]]:
         yield from PROVIDERS.items()
@@ -117,41 +118,48 @@ class _Reader:
             path: Path_ = ("providers", name)
             if name in PROVIDERS:
                 self._source.refuse(path, f'the provider "{name}" is built in', "Give yours another name.")
-            provider = provider_of(name, table)
-            for resource in provider.resources:
-                if resource.parent is not None and provider.resource(resource.parent) is None:
-                    self._source.refuse(path, f'"{resource.name}" has an unknown parent "{resource.parent}"')
+            if not re.match(PROVIDER, name):
+                self._source.refuse(path, "not a provider's name", "Use a-z, 0-9 and -, as in my-sis.")
+            for steps, what in flaws_of(table):
+                self._source.refuse((*path, *steps), what, "docs/configuration.md has an example.")
             for key in ("base_url", "token_url"):
                 self._url((*path, key), getattr(table, key))
-            yield name, provider
+            yield name, provider_of(name, table)
 
     def _sink(self) -> SinkConfig:
         table = self._file.sink
-        scheme = urlsplit(table.url).scheme
+        match = _SCHEME.match(table.url)
+        scheme = match[1].lower() if match else ""
+        advice = "Use a directory, file:///path or -."
         if scheme in LATER:
-            self._source.refuse(
-                ("sink", "url"), f"{scheme}:// is not written to by this version", "Use a directory."
-            )
+            self._source.refuse(("sink", "url"), f"{scheme}:// is not written to by this version", advice)
         if scheme not in ("", "file"):
-            self._source.refuse(
-                ("sink", "url"), f'unknown sink "{scheme}://"', "Use a directory, file:// or -."
-            )
-        if not table.url:
-            self._source.refuse(("sink", "url"), "an empty address", "Use a directory, file:// or -.")
+            self._source.refuse(("sink", "url"), f'unknown sink "{scheme}:"', advice)
+        folder = table.url
+        if scheme == "file":
+            host, slash, rest = folder[len("file:") :].removeprefix("//").partition("/")
+            if host not in ("", "localhost") or not slash or not folder[len("file:") :].startswith("//"):
+                self._source.refuse(("sink", "url"), "file:// with something but a path", advice)
+            folder = f"/{rest}"
+        self._path(("sink", "url"), folder)
         try:
             part_size = parse_size(table.part_size)
         except ValueError as error:
-            self._source.refuse(
-                ("sink", "part_size"), f'"{table.part_size}" is no size', f"{error}.".capitalize()
-            )
-        return SinkConfig(table.url.removeprefix("file://"), table.compression, part_size, table.require)
+            self._source.refuse(("sink", "part_size"), f'"{table.part_size}" is no size', str(error))
+        return SinkConfig(folder, table.compression, part_size, table.require)
+
+    def _path(self, path: Path_, text: str) -> Path:
+        """An empty one would mean the working directory itself, whose mode would be changed."""
+        if not text.strip() or "\0" in text:
+            self._source.refuse(path, "not a path", "Name a folder, as in ./lake.")
+        return Path(text)
 
     def _duration(self) -> float | None:
         text = self._file.run.max_duration
         try:
             return None if text is None else parse_duration(text)
         except ValueError as error:
-            self._source.refuse(("run", "max_duration"), f'"{text}" is no duration', f"{error}.".capitalize())
+            self._source.refuse(("run", "max_duration"), f'"{text}" is no duration', str(error))
 
     def _application(
         self, name: str, table: ApplicationTable, providers: Mapping[str, Provider]
@@ -180,7 +188,7 @@ class _Reader:
             base_url=table.base_url,
             token_url=table.token_url,
             scope=table.scope,
-            credentials=self._credentials(path, table),
+            credentials=self._credentials(self._source, path, table),
             token_auth=table.token_auth,
             tenant_in=table.tenant_in,
             signature=table.signature,
@@ -188,18 +196,20 @@ class _Reader:
             filter=table.filter,
             fields=tuple(table.fields),
             trust_env=table.trust_env,
-            ca_file=table.ca_file,
+            ca_file=self._beside(table.ca_file),
             limits=self._limits(path, table),
         )
+
+    def _beside(self, name: str | None) -> str | None:
+        """An input's path: relative ones start from the configuration's folder."""
+        return None if name is None else str(self._source.path.parent / name)
 
     def _limits(self, path: Path_, table: ApplicationTable) -> Limits:
         limits = table.limits
         try:
             rate = None if limits.rate is None else parse_rate(limits.rate)
         except ValueError as error:
-            self._source.refuse(
-                (*path, "limits", "rate"), f'"{limits.rate}" is no rate', f"{error}.".capitalize()
-            )
+            self._source.refuse((*path, "limits", "rate"), f"{error}")
         return Limits(
             rate=rate,
             concurrency=limits.concurrency,
@@ -208,7 +218,9 @@ class _Reader:
             page_size=limits.page_size,
         )
 
-    def _credentials(self, path: Path_, table: ApplicationTable | TenantTable) -> dict[str, SecretRef]:
+    def _credentials(
+        self, source: Source, path: Path_, table: ApplicationTable | TenantTable
+    ) -> dict[str, SecretRef]:
         found: dict[str, SecretRef] = {}
         for key in CREDENTIALS:
             text = getattr(table, key)
@@ -217,12 +229,12 @@ class _Reader:
             try:
                 found[key] = parse_reference(text)
             except ConfigError as error:
-                if key != "client_id" or ":" in text.partition("//")[0][:8]:
-                    self._source.refuse((*path, key), error.what, error.advice)
+                if key != "client_id" or not text or text[0] == "$" or ":" in text.partition("//")[0][:8]:
+                    source.refuse((*path, key), error.what, error.advice)
                 found[key] = SecretRef("literal", text)  # an identifier, which may stand here
                 continue
             if found[key].scheme == "literal" and key != "client_id":
-                self._literals.append(".".join(map(str, (*path, key))))
+                self._literals.append(spelled((*path, key)) if path else f"{source.path.name}, {key}")
         return found
 
     def _tenants(
@@ -233,6 +245,8 @@ class _Reader:
             path: Path_ = ("tenants", number)
             yield self._tenant(self._source, path, table, applications, providers)
             self._once(table.id, path, seen)
+        if self._literals:
+            self._refuse_readable_by_others(self._source.path, self._literals[0])
         if self._file.tenants_from is None:
             return
         listed = self._source.path.parent / self._file.tenants_from.path
@@ -241,6 +255,8 @@ class _Reader:
             here = Source(Path(place), "")
             yield self._tenant(here, (), table, applications, providers)
             self._once(table.id, place, seen)
+        if not any(isinstance(place, str) for place in seen.values()):
+            self._remarks.append(f"{listed.name} lists no tenant")
         if len(self._literals) > before:
             self._refuse_readable_by_others(listed, self._literals[before])
             self._literals[before:] = [f"{len(self._literals) - before} secrets in {listed.name}"]
@@ -267,7 +283,7 @@ class _Reader:
         application = applications.get(table.application)
         if application is None:
             source.refuse(
-                (*path, "application") if path else (),
+                (*path, "application"),
                 f'tenant {table.id}: unknown application "{table.application}"',
                 did_you_mean(table.application, applications),
             )
@@ -276,41 +292,34 @@ class _Reader:
             if provider.resource(name) is None:
                 known = [resource.name for resource in provider.resources]
                 what = f'tenant {table.id}: {provider.name} has no resource "{name}"'
-                source.refuse((*path, "resources") if path else (), what, did_you_mean(name, known))
+                source.refuse((*path, "resources"), what, did_you_mean(name, known))
         keys = {key: value for key in KEYS if (value := getattr(table, key)) is not None}
         for key in provider.tenant_keys:
             if key not in keys:
                 what = f'tenant {table.id}: {provider.name} needs "{key}"'
                 source.refuse(path, what, "Every tenant of this provider has one of its own.")
-        self._url((*path, "base_url") if path else (), table.base_url, source)
-        return Tenant(
+        for key, value in keys.items():
+            if not value or not value.isprintable():  # it becomes a header, or a piece of a path
+                source.refuse((*path, key), f"tenant {table.id}: empty, or with a control character")
+        self._url((*path, "base_url"), table.base_url, source)
+        tenant = Tenant(
             id=table.id,
             application=application.name,
             resources=tuple(table.resources),
             base_url=table.base_url,
             keys=keys,
-            credentials=self._credentials(path or (f"tenant {table.id}",), table),
+            credentials=self._credentials(source, path, table),
         )
+        lack = lack_of(provider, application, tenant)
+        if lack is not None:
+            source.refuse(path, f"tenant {table.id}: {lack.what}", lack.advice)
+        return tenant
 
     def _url(self, path: Path_, url: str | None, source: Source | None = None) -> None:
         """https only, http for loopback alone; nothing in it but an address."""
-        if url is None:
-            return
-        refuse = (source or self._source).refuse
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-            _ = parts.port
-        except ValueError:
-            refuse(path, "not an address", "Write https://host/path.")
-        if parts.scheme not in ("http", "https") or not host:
-            refuse(path, "not an address", "Write https://host/path.")
-        if parts.scheme == "http" and not host.startswith(LOOPBACK):
-            refuse(
-                path, f"http:// to {host} would send credentials in clear", "Use https; http is for loopback."
-            )
-        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-            refuse(path, "an address with more than host and path", "Leave user, query and fragment out.")
+        flaw = None if url is None else flaw_of_url(url)
+        if flaw is not None:
+            (source or self._source).refuse(path, *flaw)
 
     def _refuse_readable_by_others(self, path: Path, place: str) -> None:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -3,44 +3,76 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Sequence
 
-_HEADER = re.compile(r"\s*\[(\[?)\s*([^\]]+?)\s*\]")
-_QUOTED = re.compile(r"^[\"']|[\"']$")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_KEY = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*""")
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int | None:
-    """The line (from 1) of the key at `path`, e.g. ("tenants", 3, "id"); else of its table."""
+    """The line (from 1) of the key at `path`, e.g. ("tenants", 3, "id"); else of what it stands in."""
     found: int | None = None
     current: list[str | int] = []
     counts: dict[tuple[str | int, ...], int] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.match(line)
-        if header:
-            current = [_QUOTED.sub("", part.strip()) for part in header[2].split(".")]
-            if header[1]:
+        stripped = line.lstrip()
+        if stripped.startswith("["):
+            array = stripped.startswith("[[")
+            keys, end = _keys(stripped, 2 if array else 1)
+            if not keys or not stripped.startswith("]", end):
+                continue  # a line of an array
+            current = list(_counted(keys, counts))
+            if array:
                 name = tuple(current)
                 current = [*current, counts.get(name, 0)]
                 counts[name] = counts.get(name, 0) + 1
             if list(path[: len(current)]) == current:
                 found = number
             continue
-        key = _QUOTED.sub("", line.partition("=")[0].strip())
-        if "=" in line and list(path) == [*current, *_dotted(key, len(path) - len(current))]:
-            return number
+        keys, end = _keys(line, 0)
+        if keys and line.startswith("=", end):
+            here = [*current, *keys]
+            if list(path) == here:
+                return number
+            if list(path[: len(here)]) == here:  # within an inline table or an array
+                found = number
     return found
 
 
-def _dotted(key: str, parts: int) -> list[str]:
-    return [part.strip() for part in key.split(".")] if parts > 1 else [key]
+def _keys(line: str, at: int) -> tuple[list[str], int]:
+    """The dotted key that begins at `at`, and where it ends."""
+    keys: list[str] = []
+    while match := _KEY.match(line, at):
+        keys.append(next(part for part in match.groups() if part is not None))
+        at = match.end()
+        if not line.startswith(".", at):
+            break
+        at += 1
+    return keys, at
+
+
+def _counted(keys: Sequence[str], counts: dict[tuple[str | int, ...], int]) -> Iterable[str | int]:
+    """A header's keys, with the number of the newest table after the name of each array of tables."""
+    path: list[str | int] = []
+    for place, key in enumerate(keys):
+        path.append(key)
+        number = counts.get(tuple(path))
+        if number is not None and place < len(keys) - 1:
+            path.append(number - 1)
+    return path
 
 
 def spelled(path: Iterable[str | int]) -> str:
     """`("tenants", 3, "id")` -> `tenants[3].id`."""
     out = ""
     for step in path:
-        out += f"[{step}]" if isinstance(step, int) else f".{step}" if out else step
+        if isinstance(step, int):
+            out += f"[{step}]"
+            continue
+        name = step if _BARE.fullmatch(step) else json.dumps(step, ensure_ascii=False)
+        out += f".{name}" if out else name
     return out
 
 

@@ -19,6 +19,7 @@ AnyTable = TypeVar("AnyTable", bound=Table)
 Path_ = tuple[str | int, ...]
 
 _AT = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
+_PATTERN = re.compile(r"matching regex '\^(.*)\\\\Z'")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 
 
@@ -39,18 +40,16 @@ class Source:
         return ConfigError(what, where=f"{at}, {spelled(path)}" if path else at, advice=advice)
 
 
-def read_text(path: Path) -> Source:
-    """The text of a configuration file. Raises `ConfigError`."""
+def read_text(path: Path, advice: str = "`harvester init` writes one to start from.") -> Source:
+    """The text of a configuration file. Raises `ConfigError`, with `advice` where there is none."""
     try:
         return Source(path, path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigError("not a text in UTF-8", where=str(path), advice="Save it as UTF-8.") from None
     except OSError as error:
-        raise ConfigError(
-            f"can't be read: {error.strerror}",
-            where=str(path),
-            advice="`harvester init` writes one to start from.",
-        ) from None
+        raise ConfigError(f"can't be read: {error.strerror}", where=str(path), advice=advice) from None
+    except ValueError:
+        raise ConfigError("a path with a NUL", where=repr(str(path)), advice="Correct it.") from None
 
 
 def read_toml(source: Source) -> dict[str, Any]:
@@ -121,4 +120,5 @@ def _steps(spelled_path: str) -> Path_:
 
 
 def _plain(said: str) -> str:
-    return said.replace("`", '"').replace("Expected", "expected").replace("str", "text", 1)
+    said = _PATTERN.sub(r"of the form \1", said)
+    return said.replace("`", '"').replace("Expected", "expected").replace('"str', '"text', 1)

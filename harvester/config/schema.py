@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-Positive = Annotated[int, Meta(gt=0)]
-TENANT_ID = r"^[a-z0-9][a-z0-9._-]{0,127}$"
-RESOURCE = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
-PROVIDER = r"^[a-z][a-z0-9-]{0,63}$"
+Positive = Annotated[int, Meta(gt=0, le=10**12)]
+# All of these become names of files and folders. \Z, as $ would let a line break pass.
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+TENANT_ID = r"^[a-z0-9][a-z0-9._-]{0,127}\Z"
+RESOURCE = r"^[A-Za-z][A-Za-z0-9_-]{0,63}\Z"
+PROVIDER = r"^[a-z][a-z0-9-]{0,63}\Z"
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -18,7 +20,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class RunTable(Table, frozen=True):
-    name: str = "harvest"
+    name: Annotated[str, Meta(pattern=RUN_NAME)] = "harvest"
     max_duration: str | None = None
 
 
@@ -91,7 +93,7 @@ class PagingTable(Table, frozen=True):
 
 class ResourceTable(Table, frozen=True):
     name: Annotated[str, Meta(pattern=RESOURCE)]
-    path: Annotated[str, Meta(pattern="^/")]
+    path: str
     key: str | list[str] = "sourcedId"
     default: bool = True
     shape: Literal["pages", "object", "pifu"] = "pages"

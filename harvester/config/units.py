@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|KiB|MiB|GiB)?")
@@ -13,16 +14,16 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 def parse_size(text: str | int) -> int:
     """`256MiB` -> bytes. Raises `ValueError` with the forms."""
     match = _SIZE.fullmatch(str(text).strip())
-    size = int(float(match[1]) * _FACTOR[match[2] or "B"]) if match else 0
-    if size < 1:
-        raise ValueError("write a size such as 256MiB, 64MB or a number of bytes")
-    return size
+    size = float(match[1]) * _FACTOR[match[2] or "B"] if match else 0.0
+    if not 1 <= size < math.inf:
+        raise ValueError("Write a size such as 256MiB, 64MB or a number of bytes.")
+    return int(size)
 
 
 def parse_duration(text: str) -> float:
     """`6h` -> seconds. Raises `ValueError` with the forms."""
     match = _DURATION.fullmatch(text.strip())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if seconds <= 0:
-        raise ValueError("write a duration such as 90s, 30min, 6h or 1d")
+    if not 0 < seconds < math.inf:
+        raise ValueError("Write a duration such as 90s, 30min, 6h or 1d.")
     return seconds

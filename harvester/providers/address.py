@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from harvester.errors import ConfigError
 from harvester.model import Application, Tenant
-from harvester.providers.dialect import Environment, Provider, Resource
+from harvester.providers.dialect import ClientCredentials, Environment, Provider, Resource, StaticBearer
 
 
 def base_url(provider: Provider, application: Application, tenant: Tenant, resource: Resource) -> str:
@@ -60,6 +60,22 @@ def scope(provider: Provider, application: Application) -> str | None:
 def headers(provider: Provider, tenant: Tenant) -> Mapping[str, str]:
     """Headers that every request for this tenant carries, besides the proof of who we are."""
     return {name: value.format_map(tenant.keys) for name, value in provider.headers.items()}
+
+
+def lack_of(provider: Provider, application: Application, tenant: Tenant) -> ConfigError | None:
+    """What is missing to reach this tenant: an address, a token URL, a credential. None: nothing."""
+    try:
+        base_url(provider, application, tenant, provider.resources[0])
+        if isinstance(provider.auth, ClientCredentials):
+            token_url(provider, application)
+    except ConfigError as error:
+        return error
+    static = isinstance(provider.auth, StaticBearer)
+    for key in ("access_token",) if static else ("client_id", "client_secret"):
+        if key not in tenant.credentials and key not in application.credentials:
+            advice = f"Set it for the tenant or for applications.{application.name}."
+            return ConfigError(f'{provider.name} needs "{key}"', advice=advice)
+    return None
 
 
 def _filled(template: str, tenant: Tenant) -> str:
