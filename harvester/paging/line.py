@@ -19,7 +19,8 @@ class Slot:
     page: Page | None = None
     poisoned: bool = False
     """One row that the server can't serve."""
-    gap_tried: bool = False
+    gap_from: int = -1
+    """Where the last window began that was asked for to close the gap in front of this one."""
     witnessed: bool = False
     """Its order was looked at."""
 
@@ -90,6 +91,10 @@ class Line:
     def head(self) -> Slot | None:
         """The first slot, if its answer has come."""
         return self._slots[0] if self._slots and self._slots[0].settled else None
+
+    def drop_unasked(self) -> None:
+        """Take back the windows that nobody asked for yet: the plan has changed."""
+        self._slots = deque(slot for slot in self._slots if slot.asked)
 
     def pop(self) -> None:
         self._slots.popleft()

@@ -65,6 +65,7 @@ class Pager:
     """the last page that had rows"""
     _effective: int = 0
     """rows that the server really gives at most"""
+    _most_overlap: int = 0
     _next: int = 0
     """the next offset of the plan"""
     _frontier: int = 0
@@ -79,7 +80,7 @@ class Pager:
 
     def __post_init__(self) -> None:
         self.limit = max(1, self.limit)
-        self.overlap = min(self.overlap, self.limit - 1)
+        self.overlap = self._most_overlap = min(self.overlap, self.limit - 1)
         self._effective = self.limit
         self._seen = Seen(self._order)
         self._line.append(Window(0, self.limit))
@@ -119,7 +120,8 @@ class Pager:
 
     def _is_short(self, page: Page) -> bool:
         """Whether the server could have put more rows into the page, and did not."""
-        return len(page.ids) < min(page.window.limit, self._effective)
+        excess = max(0, self._effective - self.limit)  # of a server that gives more than it is asked for
+        return len(page.ids) < min(page.window.limit + excess, self._effective)
 
     @property
     def done(self) -> bool:
@@ -166,17 +168,17 @@ class Pager:
         self._seen.remember(ids)
 
     def _fill_gap(self, slot: Slot, page: Page) -> bool:
-        """Ask for the rows between the previous page's end and this page, once, if there is a gap.
+        """Ask for the rows between the previous page's end and this page, if there is a gap.
 
         A server that gives fewer rows than it did before leaves one that the plan could not foresee.
         """
         previous = self._previous
-        if previous is None or not page.ids or self._hole or slot.gap_tried:
+        if previous is None or not page.ids or self._hole:
             return False
-        slot.gap_tried = True
         start = self._behind(previous)
-        if page.window.offset <= start:
+        if page.window.offset <= start or start <= slot.gap_from:  # the second: asking again brought nothing
             return False
+        slot.gap_from = start
         self._evidence.note("shorter pages in the middle")
         self._line.put_first(Window(start, self.limit))
         return True
@@ -194,11 +196,13 @@ class Pager:
             if page.ids and (rows or not slot.confirms):  # a look that found nothing is no link of the chain
                 self._count_join(page)
             self._look_for_end(slot, page, rows)
+            if len(page.ids) >= 2 * self._effective:
+                self._uncap(page)
         if page.ids:
             self._previous = page
             if rows:
                 self._stalled = 0
-            elif page.window.limit == self.limit:  # halves of a window may well lie within their neighbours
+            elif page.end > self._frontier:  # a page may well lie within those before it
                 self._stalled += 1
         self._looked_beyond = not page.ids
         self._frontier = max(self._frontier, page.end)
@@ -214,7 +218,7 @@ class Pager:
         evidence.unique += len(rows)
         evidence.duplicates += len(page.ids) - len(rows)
         evidence.count_total(page.total)
-        if self.trust_total and page.total is not None and page.total < page.end and page.ids:
+        if self.trust_total and page.total is not None and page.total < page.end and rows:
             evidence.note(f"the stated total of {page.total} is too low")
             self.trust_total = False
 
@@ -241,6 +245,14 @@ class Pager:
         self._effective = rows
         self.overlap = min(self.overlap, rows - 1)
 
+    def _uncap(self, page: Page) -> None:
+        """The first page was short for reasons of its own: windows as small as that would never end."""
+        self._evidence.note(f"pages fuller than the first: {len(page.ids)} rows")
+        self._effective = len(page.ids)
+        self.overlap = min(self._most_overlap, self._effective - 1)
+        self._line.drop_unasked()
+        self._next = max(page.end, self._line.end - self.limit + self._effective) - self.overlap
+
     def _repeats(self, page: Page, rows: list[int]) -> bool:
         """Whether the server sent rows that it had sent for another offset; sees to what follows."""
         first, previous = self._first, self._previous
@@ -264,6 +276,7 @@ class Pager:
             return True
         if self._is_short(previous) and page.window.offset >= previous.end:
             self._evidence.note("the server sends rows again behind its end")
+            self._refute_total(previous.end)
             self._end(proved=True)  # a look behind a short page brought nothing new
             return True
         if list(page.ids) == list(previous.ids):

@@ -20,15 +20,18 @@ class HistoryNeeded(Exception):  # noqa: N818 - a question to the caller, not an
 class Seen:
     """Tells the rows that no earlier page gave.
 
-    While every page ascends by id, a row above the highest one written is new, and one within the pages
-    still held is found there: nothing else is kept. Where the order does not hold, every id is kept as a
-    16-byte digest (about 100 bytes a row in memory).
+    While every page ascends by id, a row above all those of the pages no longer held is new unless a page
+    still held has it: nothing else is kept. Where the order does not hold, every id is kept as a 16-byte
+    digest (about 100 bytes a row in memory).
     """
 
     def __init__(self, order: OrderWitness) -> None:
         self._order = order
-        self._recent: deque[tuple[frozenset[str], str]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[frozenset[str], str | None]] = deque()
+        """Ids of a page, and the last of them that says something of the order."""
         self._high: str | None = None
+        self._forgotten: str | None = None
+        """The highest id of the pages that are not held any more."""
         self._collation: Collation | None = None
         self._digests: set[bytes] | None = None
         self._written = 0
@@ -36,6 +39,8 @@ class Seen:
     def remember(self, ids: Iterable[str]) -> None:
         """Go on by digests, with the ids that were written so far."""
         self._digests = {_digest(row_id) for row_id in ids}
+        for recent, _ in self._recent:  # flawed rows are not among those written
+            self._digests.update(map(_digest, recent))
 
     def new_rows(self, page: Page) -> list[int]:
         """Numbers of the rows to write. Raises `HistoryNeeded` before anything is changed."""
@@ -62,7 +67,7 @@ class Seen:
         high, first = collation([self._high, ids[0] if not flaws else self._high])
         if high < first:
             return list(range(len(ids)))
-        oldest = min(collation([first for _, first in self._recent]))
+        forgotten = None if self._forgotten is None else collation([self._forgotten])[0]
         rows: list[int] = []
         for i, row_id in enumerate(ids):
             if self._held(row_id):
@@ -72,8 +77,8 @@ class Seen:
                 if high < mark and not flaws:
                     rows.extend(range(i, len(ids)))  # the page ascends: so do all that follow
                     break
-                # A row below the highest was inserted, after we had read there, into a stretch that we hold.
-                if not high < mark and mark < oldest:
+                # Not held and above all that is forgotten: inserted after we had read there.
+                if forgotten is not None and not forgotten < mark:
                     return None
             rows.append(i)
         return rows
@@ -87,14 +92,13 @@ class Seen:
         sound = (
             [row_id for i, row_id in enumerate(page.ids) if i not in page.flaws] if page.flaws else page.ids
         )
-        if sound:
-            self._recent.append((frozenset(page.ids), sound[0]))
-            last = sound[-1]
-            if self._high is None:
-                self._high = last
-            else:
-                high, mark = collation([self._high, last])
-                self._high = last if high < mark else self._high
+        if not page.ids:
+            return
+        last = sound[-1] if sound else None
+        self._recent.append((frozenset(page.ids), last))
+        self._high = _highest(collation, self._high, last)
+        if len(self._recent) > RECENT:
+            self._forgotten = _highest(collation, self._forgotten, self._recent.popleft()[1])
         self._written += len(rows)
 
     def _by_digest(self, page: Page) -> list[int]:
@@ -108,6 +112,13 @@ class Seen:
                 rows.append(i)
         self._written += len(rows)
         return rows
+
+
+def _highest(collation: Collation, one: str | None, other: str | None) -> str | None:
+    if one is None or other is None:
+        return other if one is None else one
+    mark, another = collation([one, other])
+    return other if mark < another else one
 
 
 def _digest(row_id: str) -> bytes:
