@@ -36,7 +36,7 @@ def pull(table: Table, pager: Pager, rng: random.Random) -> tuple[list[str], Cer
                 for ready in pager.ready():
                     written += [ready.page.ids[i] for i in ready.rows]
             except HistoryNeeded:
-                pager.remember(written)
+                pager.remember([row_id for row_id in written if not row_id.startswith("\0")])
                 continue
             break
         if pager.done:

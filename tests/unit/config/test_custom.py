@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from harvester.config.schema import NESTED, File, keys_of
 from harvester.errors import ConfigError
 from harvester.providers.dialect import ClientCredentials, OAuth1, StaticBearer
-from tests.unit.config.test_load import GOOD, read
+from tests.unit.config.test_load import GOOD, ROOT, read
 
 OWN = """\
 [providers.my-sis]
@@ -111,3 +113,20 @@ def test_an_export_may_be_declared_for_the_three_resources_that_it_holds(tmp_pat
         for name in ("persons", "groups", "memberships")
     )
     assert len(read(tmp_path, GOOD + text).providers["export"].resources) == 3
+
+
+def test_the_example_of_the_documents_loads(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    config = read(tmp_path, f'[sink]\nurl = "x"\n{example}')
+    assert config.providers["my-sis"].paging.order == "id"
+    assert config.tenants[0].id == "our-town"
+
+
+def test_the_documents_explain_every_key() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    tables = {File, *(child for children in NESTED.values() for child in children.values())}
+    explained = set(re.findall(r"`([a-z_]+)`", "\n".join(re.findall(r"^\| (.*?) \|", text, re.MULTILINE))))
+    headed = set(re.findall(r"\[\[?([a-z_]+)", text))
+    for table in tables:
+        assert set(keys_of(table)) <= explained | headed, table

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from harvester.errors import PagingError
-from harvester.model import Certificate, Page, Window
+from harvester.model import Certificate
 from harvester.paging.order import OrderWitness
 from harvester.paging.pager import OffsetIgnoredError, Pager
 from harvester.paging.seen import RECENT
@@ -15,20 +15,10 @@ from tests.simulation.table import Table
 from tests.simulation.test_paging_fuzz import pull
 
 
-class Counted(Table):
-    """A table that counts its requests."""
-
-    requests = 0
-
-    def page(self, window: Window) -> Page | None:
-        self.requests += 1
-        return super().page(window)
-
-
 def pulled(
     rows: int, limit: int = 100, width: int = 8, **vice: object
-) -> tuple[Counted, list[str], Certificate]:
-    table = Counted(random.Random(1), rows, **vice)  # type: ignore[arg-type]
+) -> tuple[Table, list[str], Certificate]:
+    table = Table(random.Random(1), rows, **vice)  # type: ignore[arg-type]
     written, certificate = pull(table, Pager(limit, width=width), random.Random(2))
     return table, written, certificate
 
