@@ -9,7 +9,7 @@ from urllib.parse import quote
 from harvester.collection import Collection
 from harvester.events import Observer
 from harvester.http.fetch import Fetcher, Tally
-from harvester.model import Application, Pull, Tenant
+from harvester.model import Application, Pull, Tenant, Window
 from harvester.providers.address import base_url, headers
 from harvester.providers.dialect import Provider, Resource
 from harvester.spelling import spell
@@ -46,6 +46,11 @@ class Access:
         """The address of a resource, without a query."""
         base = base_url(self.provider, self.application, self.tenant, resource)
         return base + resource.path.replace("{parent}", quote(parent, safe="-._~"))
+
+    def asked(self, resource: Resource) -> str:
+        """What the configuration says of a resource's requests, in one string: for a journal to compare."""
+        spelling = spell(self.provider, self.application)
+        return f"{self.url(resource, '*')}?{spelling.query(Window(0, spelling.page_size))}"
 
     def resource(self, name: str) -> Resource:
         """The declaration of a resource that the plan has checked to exist."""

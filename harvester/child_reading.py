@@ -7,21 +7,27 @@ once, and written in the parents' order. Each line says whose child it is (`pare
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from hashlib import blake2b
+from typing import Any
 
 import anyio
 import orjson
 
 from harvester.access import Access
 from harvester.errors import HarvesterError, RefusedError
+from harvester.history import History, restore_tally
 from harvester.http.fetch import Tally
 from harvester.http.messages import Reply
 from harvester.http.slices import object_of, with_parent
 from harvester.lines import Lines, Listing
-from harvester.model import VERDICTS, Certificate, Pull
+from harvester.model import VERDICTS, Certificate, Pull, weaker_than
 from harvester.providers.dialect import Resource
 from harvester.reading import read_collection
+from harvester.sinks.page_journal import StaleError
 
+KIND = "children"
+"""What a journal calls this way of reading."""
 BATCH = 32
 """Parents whose children are fetched at once and held in memory until they are written."""
 
@@ -39,9 +45,18 @@ class Children:
 
 
 async def read_children(
-    access: Access, pull: Pull, resource: Resource, tally: Tally, fresh: Callable[[], Awaitable[Lines]]
-) -> tuple[Lines, Children]:
-    """Read `resource` for every record of its parent collection that is in the right state."""
+    access: Access,
+    pull: Pull,
+    resource: Resource,
+    tally: Tally,
+    begin: Callable[[], Awaitable[Lines]],
+    history: History | None = None,
+) -> Children:
+    """Read `resource` for every record of its parent collection that is in the right state.
+
+    With a `history`, only for the parents that an earlier process had not come to; `StaleError` where these
+    are others now.
+    """
     assert resource.parent is not None
     parent = access.resource(resource.parent)
 
@@ -49,10 +64,15 @@ async def read_children(
         return Listing(keep=in_state(resource.parent_when))
 
     parents, certificate = await read_collection(access.collection(pull, parent, tally), listing)
-    lines = await fresh()
     children = Children(certificate, len(parents.ids), parents.skipped)
-    for start in range(0, len(parents.ids), BATCH):
+    if history is None:
+        lines, done = await begin(), 0
+        lines.note({"begin": KIND})
+    else:
+        lines, done = history.lines, await _relive(history, parents.ids, children, tally)
+    for start in range(done, len(parents.ids), BATCH):
         batch = parents.ids[start : start + BATCH]
+        flawed: list[bytes] = []
         for child in await _fetch_all(access, pull, resource, tally, batch):
             if child is None:
                 children.missing += 1
@@ -60,9 +80,48 @@ async def read_children(
             listed, claim = child
             children.certificate = _weaker(children.certificate, claim)
             await lines.writer.write(listed.records)
-            for line in listed.flawed:
-                await lines.writer.quarantine(line)
-    return lines, children
+            flawed += listed.flawed
+        for line in flawed:
+            await lines.writer.quarantine(line)
+        lines.note(_note(children, parents.ids[: start + len(batch)], flawed, tally))
+    return children
+
+
+def _note(children: Children, done: Sequence[str], flawed: Sequence[bytes], tally: Tally) -> dict[str, Any]:
+    """What the journal is told of the parents that are done with."""
+    claim = children.certificate
+    return {
+        "parents": len(done),
+        "digest": _digest(done),
+        "missing": children.missing,
+        "claim": (claim.verdict, claim.why, claim.pages, claim.duplicates),
+        "flaws": [line.decode() for line in flawed],
+        "tally": astuple(tally),
+    }
+
+
+async def _relive(history: History, parents: Sequence[str], children: Children, tally: Tally) -> int:
+    """Take over what an earlier process had done; how many parents need not be asked for again."""
+    for body in history.notes[1:]:
+        for line in orjson.loads(body)["flaws"]:
+            await history.lines.writer.quarantine(line.encode())
+    note = orjson.loads(history.notes[-1])
+    done = int(note.get("parents", 0))
+    if not done:
+        return 0
+    if _digest(parents[:done]) != note["digest"]:
+        raise StaleError("the records whose children are pulled are others now")
+    restore_tally(tally, note)
+    verdict, why, pages, duplicates = note["claim"]
+    claim = replace(children.certificate, pages=pages, duplicates=duplicates)
+    if weaker_than(verdict, claim.verdict):
+        claim = replace(claim, verdict=verdict, why=why)
+    children.certificate, children.missing = claim, note["missing"]
+    return done
+
+
+def _digest(ids: Sequence[str]) -> str:
+    return blake2b("\0".join(ids).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 Child = tuple[Listing, Certificate | None] | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlsplit
 
@@ -73,6 +73,11 @@ class Collection:
             self.notes.append(said)
             return page
         raise refusal
+
+    def go_on(self, spelling: Spelling, notes: Sequence[str], *, links: bool) -> None:
+        """Ask as an earlier process found out to ask."""
+        self.spelling, self.notes[:], self.links = spelling, notes, links
+        self._pages = 1
 
     def respell(self) -> bool:
         """Take the provider's next spelling of limit and offset; False when there is none left."""

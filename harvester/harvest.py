@@ -19,7 +19,8 @@ from harvester.config.secrets import Secrets
 from harvester.errors import UsageError
 from harvester.events import Observer, silent
 from harvester.http.retry import POLICY, RetryPolicy
-from harvester.journal import Journal, Recovered, newest_unfinished, recover
+from harvester.journal import SETTLED, Journal, Recovered, newest_unfinished, recover
+from harvester.leftovers import clear, pages_folder, runs_folder, sweep
 from harvester.lock import lock
 from harvester.model import Pull, Run
 from harvester.offload import Offload, Threads
@@ -69,14 +70,25 @@ async def harvest(
         run = recovered.run if recovered else Run(order.run_id or new_run_id(world), world.clock.wall())
         pulls = _pulls(config, order, recovered)
         await sink.open()
+        await sweep(config.state.path, sink, run, world.clock.wall(), observe)
         earlier = await _already_committed(sink, run, pulls) if recovered else []
         rest = [pull for pull in pulls if pull.key not in {outcome.pull.key for outcome in earlier}]
         todo = plan(rest, config.providers, lambda pull: _size(sink, pull))
-        journal = Journal(config.state.path / "runs", run.id)
+        shared = Harvest(
+            run,
+            sink,
+            world.clock,
+            observe,
+            config.sink.require,
+            journals=pages_folder(config.state.path, run),
+            shape=f"{config.sink.compression}, parts of {config.sink.part_size} bytes",
+            resumed=recovered is not None,
+        )
+        journal = Journal(runs_folder(config.state.path), run.id)
         try:
             if not recovered:
                 journal.begin(run, config.name, pulls)
-            return await _carry_out(config, run, todo, sink, journal, earlier, observe, world)
+            return await _carry_out(config, shared, todo, journal, earlier, world)
         finally:
             journal.close()
 
@@ -88,18 +100,16 @@ def pulls_of(config: Config, order: Order) -> list[Pull]:
 
 async def _carry_out(
     config: Config,
-    run: Run,
+    shared: Harvest,
     todo: Plan,
-    sink: Sink,
     journal: Journal,
     earlier: Sequence[Outcome],
-    observe: Observer,
     world: World,
 ) -> Json:
-    shared = Harvest(run, sink, world.clock, observe, config.sink.require)
+    run, sink = shared.run, shared.sink
     async with wire(
         config,
-        observe=observe,
+        observe=shared.observe,
         clock=world.clock,
         rng=world.rng,
         secrets=world.secrets or Secrets(folder=config.path.parent),
@@ -129,13 +139,15 @@ async def _carry_out(
     if supervised.failure is not None:
         raise supervised.failure
     await sink.close_run(run, manifest)
+    if all(outcome.state in SETTLED for outcome in (*earlier, *supervised.outcomes)):
+        await clear(config.state.path, sink, run)
     return manifest
 
 
 def _recovered(config: Config, order: Order) -> Recovered | None:
     if order.resume is None:
         return None
-    folder = config.state.path / "runs"
+    folder = runs_folder(config.state.path)
     return newest_unfinished(folder) if order.resume == "newest" else recover(folder, order.resume)
 
 

@@ -1,14 +1,12 @@
 """The crash-safe record of a run: what it set out to do, and what became of each pull.
 
-One line an entry, `crc32 <tab> JSON`, appended and fsynced. A torn last line (power cut, full disk) is
-recognised by its checksum and ignored; what it would have said is found in the sink, whose manifests are the
-truth about commits.
+One checked line an entry, appended and fsynced. A torn last line is ignored: what it would have said is found
+in the sink, whose manifests are the truth about commits.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,12 +14,15 @@ from typing import Any
 
 import orjson
 
+from harvester.checked_lines import bodies_of, line_of
 from harvester.errors import SinkError, UsageError
 from harvester.model import Pull, Run
 from harvester.sinks.durable import make_folders, sync_folder
 from harvester.sinks.part import disk_error
 
 SCHEMA_VERSION = 1
+SETTLED = ("committed", "held")
+"""States after which a pull has nothing left to be resumed."""
 
 
 @dataclass(slots=True)
@@ -37,8 +38,7 @@ class Recovered:
     @property
     def unfinished(self) -> bool:
         """Whether `--resume` would have something to do."""
-        settled = ("committed", "held")
-        return any(self.states.get(pull.key) not in settled for pull in self.pulls)
+        return any(self.states.get(pull.key) not in SETTLED for pull in self.pulls)
 
 
 class Journal:
@@ -74,9 +74,8 @@ class Journal:
         self._append({"entry": "pull", "pull": pull.key, "state": state})
 
     def _append(self, entry: dict[str, Any]) -> None:
-        body = orjson.dumps(entry)
         try:
-            os.write(self._fd, b"%08x\t%s\n" % (zlib.crc32(body), body))
+            os.write(self._fd, line_of(entry))
             os.fsync(self._fd)
         except OSError as error:
             raise disk_error(error, "state folder") from None
@@ -98,6 +97,12 @@ def recover(folder: Path, run: str) -> Recovered:
     recovered: Recovered | None = None
     for entry in _entries(raw):
         if entry["entry"] == "begin" and recovered is None:
+            if entry["schema_version"] != SCHEMA_VERSION:
+                raise UsageError(
+                    f"the journal of {run} is of schema version {entry['schema_version']}, "
+                    f"and this program knows {SCHEMA_VERSION}",
+                    advice="Resume it with the version of harvester that began it, or start a fresh run.",
+                )
             pulls = [Pull(**pull) for pull in entry["pulls"]]
             recovered = Recovered(Run(**entry["run"]), entry["name"], pulls)
         elif entry["entry"] == "pull" and recovered is not None:
@@ -127,10 +132,6 @@ def _path(folder: Path, run: str) -> Path:
 
 
 def _entries(raw: bytes) -> Iterator[dict[str, Any]]:
-    for line in raw.split(b"\n"):
-        checksum, _, body = line.partition(b"\t")
-        try:
-            if int(checksum, 16) == zlib.crc32(body):
-                yield orjson.loads(body)
-        except ValueError:
-            continue
+    for body in bodies_of(raw):
+        if body is not None:
+            yield orjson.loads(body)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import islice
+from typing import Any, Protocol
 
 import orjson
 
-from harvester.http.slices import id_of
+from harvester.http.slices import identify
 from harvester.model import Page
 from harvester.sinks.part import PartsWriter
+
+_AT_ONCE = 1_000
+"""Lines that are identified in one go."""
 
 
 class Target(Protocol):
@@ -19,6 +23,10 @@ class Target(Protocol):
 
     async def write(self, page: Page, rows: Sequence[int]) -> None:
         """Take the rows of a page that nobody gave before, by their numbers."""
+        ...
+
+    def note(self, entry: dict[str, Any]) -> None:
+        """Tell the journal how far the reading has come, if there is one."""
         ...
 
     async def ids_written(self) -> list[str]:
@@ -42,8 +50,20 @@ class Lines:
         whole = len(rows) == len(page.records)
         await self.writer.write(page.records if whole else [page.records[row] for row in rows])
 
-    async def ids_written(self) -> list[str]:
-        return [id_of(line, self.key) for line in await self.writer.written()]
+    def note(self, entry: dict[str, Any]) -> None:
+        self.writer.note(entry)
+
+    async def ids_written(self, count: int | None = None) -> list[str]:
+        """The ids of all records that were written, or of the first `count`."""
+
+        def read() -> list[str]:
+            ids: list[str] = []
+            lines = islice(self.writer.written(), count)
+            while batch := list(islice(lines, _AT_ONCE)):
+                ids += identify(batch, self.key)[0]
+            return ids
+
+        return await self.writer.guarded(read)
 
 
 @dataclass(slots=True)
@@ -67,6 +87,9 @@ class Listing:
             else:
                 self.ids.append(page.ids[row])
                 self.records.append(record)
+
+    def note(self, entry: dict[str, Any]) -> None:
+        """A list in memory is read anew."""
 
     async def ids_written(self) -> list[str]:
         return list(self.ids)

@@ -6,7 +6,8 @@ A pull that fails leaves nothing visible, and touches no other pull.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,11 +18,13 @@ from harvester.clock import Clock
 from harvester.commit import Account, Outcome, State, commit
 from harvester.document_reading import read_document
 from harvester.errors import HarvesterError, QuotaError, SinkError
-from harvester.events import Observer, PullFinished, PullStarted
+from harvester.events import Notice, Observer, PullFinished, PullStarted
+from harvester.history import History
 from harvester.http.fetch import Tally
 from harvester.lines import Lines
 from harvester.model import Certificate, Pull, Run, Verdict
-from harvester.reading import read_collection
+from harvester.reading import go_on_reading, read_collection
+from harvester.sinks.page_journal import PageJournal, StaleError
 from harvester.sinks.sink import Sink, Staged
 
 
@@ -34,6 +37,12 @@ class Harvest:
     clock: Clock
     observe: Observer
     require: Verdict
+    journals: Path
+    """Where the run's pulls journal their pages."""
+    shape: str
+    """How the sink cuts and packs parts: pages can't be added to parts of another shape."""
+    resumed: bool = False
+    """Whether an earlier process of this run may have left something to go on with."""
 
 
 @dataclass(slots=True)
@@ -43,20 +52,56 @@ class Stage:
     harvest: Harvest
     pull: Pull
     key: tuple[str, ...]
+    asked: str
+    """The address and everything else that the configuration says of the pull's requests."""
     tally: Tally
     started: float
     staged: Staged | None = None
 
+    async def history(self) -> History | None:
+        """What an earlier process of the run had read, if there is something to go on with."""
+        if not self.harvest.resumed:
+            return None
+        staged = self.harvest.sink.restage(self.pull, self.harvest.run, self._journal())
+        try:
+            notes = await staged.writer.recover()
+        except StaleError as stale:
+            self.start_over(stale)
+            return None
+        if not notes:
+            return None
+        self.staged = staged
+        assert staged.journal is not None
+        self.started = staged.journal.began
+        return History(Lines(staged.writer, self.key), notes)
+
+    def start_over(self, stale: StaleError) -> None:
+        """Say why what lies there can't be gone on with."""
+        what = f"the pull starts over, as its journal can't be gone on with: {stale}"
+        self.harvest.observe(Notice(what, self.pull.key))
+
     async def fresh(self) -> Lines:
         """An empty place; what was staged before is gone."""
         await self.discard()
-        self.staged = await self.harvest.sink.stage(self.pull, self.harvest.run)
+        self.staged = await self.harvest.sink.stage(self.pull, self.harvest.run, self._journal())
         return Lines(self.staged.writer, self.key)
+
+    def _journal(self) -> PageJournal:
+        name = f"{self.pull.provider}.{self.pull.resource}.{self.pull.tenant}.pages"
+        about = {"pull": asdict(self.pull), "asked": self.asked, "sink": self.harvest.shape}
+        return PageJournal(self.harvest.journals / name, about, self.started)
 
     async def discard(self) -> None:
         staged, self.staged = self.staged, None
         if staged is not None:
             await self.harvest.sink.discard(staged)
+
+    async def leave(self) -> None:
+        """End without a commit: what another process can go on with stays, the rest goes."""
+        if self.staged is not None and self.staged.writer.journaled:
+            self.staged.writer.abandon()
+            self.staged = None
+        await self.discard()
 
     async def commit(self, read: Read) -> Outcome:
         """Make what was read durable, and publish it with its manifest in one step."""
@@ -100,7 +145,8 @@ async def run_pulls(
     try:
         access, started, tally = await reach(), harvest.clock.wall(), Tally()
         for pull in pulls:
-            stages.append(Stage(harvest, pull, access.resource(pull.resource).key, tally, started))
+            resource = access.resource(pull.resource)
+            stages.append(Stage(harvest, pull, resource.key, access.asked(resource), tally, started))
             tally = Tally()  # pulls of one document share its request, which is counted once
         reads = await _read(access, pulls, stages)
         outcomes = [await stage.commit(read) for stage, read in zip(stages, reads, strict=True)]
@@ -112,7 +158,7 @@ async def run_pulls(
     finally:
         with anyio.CancelScope(shield=True):
             for stage in stages:
-                await stage.discard()
+                await stage.leave()
     for outcome in outcomes:
         harvest.observe(_finished(outcome))
     return outcomes
@@ -126,13 +172,28 @@ async def _read(access: Access, pulls: Sequence[Pull], stages: Sequence[Stage]) 
         by_resource = {s.pull.resource: s.fresh for s in stages}
         document = await read_document(access, pull, resource, stage.tally, by_resource)
         return [Read(resource.path, document.certificate(s.pull.resource), document.extra) for s in stages]
+    history = await stage.history()
+    if history is not None:
+        try:
+            return [await _read_one(access, pull, stage, history)]
+        except StaleError as stale:
+            stage.start_over(stale)
+    return [await _read_one(access, pull, stage, None)]
+
+
+async def _read_one(access: Access, pull: Pull, stage: Stage, history: History | None) -> Read:
+    """Read a resource that comes alone, from its beginning or on from a history (then `StaleError`)."""
+    resource = access.resource(pull.resource)
     if resource.parent is not None:
-        _, children = await read_children(access, pull, resource, stage.tally, stage.fresh)
+        children = await read_children(access, pull, resource, stage.tally, stage.fresh, history)
         counts = {"parents": children.parents, "skipped": children.skipped, "missing": children.missing}
-        return [Read(resource.path, children.certificate, {"children_of": resource.parent, **counts})]
+        return Read(resource.path, children.certificate, {"children_of": resource.parent, **counts})
     collection = access.collection(pull, resource, stage.tally)
-    _, certificate = await read_collection(collection, stage.fresh)
-    return [Read(collection.query, certificate)]
+    if history is not None:
+        certificate = await go_on_reading(collection, history)
+    else:
+        _, certificate = await read_collection(collection, stage.fresh)
+    return Read(collection.query, certificate)
 
 
 def _finished(outcome: Outcome) -> PullFinished:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from harvester import link_reading
 from harvester.collection import Collection
+from harvester.history import History
 from harvester.lines import Target
 from harvester.link_reading import read_links
 from harvester.model import Certificate
 from harvester.paging.pager import OffsetIgnoredError
+from harvester.sinks.page_journal import StaleError
 from harvester.window_reading import read_windows
 
 SomeTarget = TypeVar("SomeTarget", bound=Target)
@@ -33,3 +36,12 @@ async def read_collection(
                 return target, await read_links(collection, target)
             if not collection.respell():
                 raise
+
+
+async def go_on_reading(collection: Collection, history: History) -> Certificate:
+    """Read on where an earlier process of the run stopped. Raises `StaleError` where that is not possible."""
+    read = read_links if history.kind == link_reading.KIND else read_windows
+    try:
+        return await read(collection, history.lines, history)
+    except OffsetIgnoredError:
+        raise StaleError("the server ignores the offset") from None

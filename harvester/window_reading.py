@@ -9,29 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import anyio
 
 from harvester.collection import Collection
 from harvester.errors import HarvesterError, UnreachableError
+from harvester.history import History, opening_note, page_note
 from harvester.lines import Target
 from harvester.model import Certificate, Page, Window
 from harvester.paging.certificate import twice_alike
-from harvester.paging.pager import HistoryNeeded, Pager
+from harvester.paging.pager import Ahead, HistoryNeeded, Pager, Ready
+from harvester.sinks.page_journal import StaleError
 
 WIDTH = 8
 """Pages of one pull in flight at once; the governor may allow fewer."""
 SMALL = 4
 """Pages up to which a collection is small: read twice where nothing else can vouch for it."""
+KIND = "windows"
+"""What a journal calls this way of reading."""
 HOPELESS = 8
 """Windows that may fail before the first success: beyond, it is not a bad record but a broken collection."""
 
 
-async def read_windows(collection: Collection, target: Target) -> Certificate:
-    """Read a collection to its end. Raises `OffsetIgnoredError` when another offset brings the same rows."""
+async def read_windows(collection: Collection, target: Target, history: History | None = None) -> Certificate:
+    """Read a collection to its end, or go on where an earlier process stopped.
+
+    Raises `OffsetIgnoredError` when another offset brings the same rows, and `StaleError` for a history that
+    is not of this collection.
+    """
     small = Small(target)
-    pager = await _read(collection, small)
+    pager = await _read(collection, small, history)
     certificate = pager.certificate()
     if certificate.verdict != "uncertified" or pager.evidence.poisoned or pager.evidence.refuted:
         return certificate
@@ -52,26 +60,39 @@ class Small:
     pages: int = 0
 
     async def write(self, page: Page, rows: Sequence[int]) -> None:
+        self.see(page, rows)
+        if self.target is not None:
+            await self.target.write(page, rows)
+
+    def see(self, page: Page, rows: Sequence[int]) -> None:
+        """Remember rows that are written already, or will be."""
         self.pages += 1
         if self.rows is not None:
             self.rows.update((page.ids[row], bytes(page.versions[row])) for row in rows)
             if self.pages > SMALL:
                 self.rows = None
+
+    def note(self, entry: dict[str, Any]) -> None:
         if self.target is not None:
-            await self.target.write(page, rows)
+            self.target.note(entry)
 
     async def ids_written(self) -> list[str]:
         return list(self.rows or ()) if self.target is None else await self.target.ids_written()
 
 
-async def _read(collection: Collection, target: Target) -> Pager:
+async def _read(collection: Collection, target: Small, history: History | None = None) -> Pager:
     failure: HarvesterError | None = None
     with _Flight(collection) as flight:
-        pager = await flight.take_off()
+        if history is None:
+            pager = await flight.take_off()
+            target.note(opening_note(collection, KIND))
+        else:
+            pager = await _relive(collection, target, history)
+            flight.took_off()
         async with anyio.create_task_group() as group:
             try:
                 while True:
-                    await _write_ready(pager, target)
+                    await _write_ready(collection, pager, target)
                     if pager.done:
                         break
                     for window in pager.wanted():
@@ -87,15 +108,48 @@ async def _read(collection: Collection, target: Target) -> Pager:
     return pager
 
 
-async def _write_ready(pager: Pager, target: Target) -> None:
+async def _write_ready(collection: Collection, pager: Pager, target: Target) -> None:
     while True:
         try:
             for ready in pager.ready():
                 await target.write(ready.page, ready.rows)
+                more = {"confirms": ready.confirms, "holes": ready.holes, "ahead": pager.ahead}
+                target.note(page_note(ready.page, ready.rows, collection.tally, **more))
         except HistoryNeeded:
             pager.remember(await target.ids_written())
         else:
             return
+
+
+async def _relive(collection: Collection, small: Small, history: History) -> Pager:
+    """A pager that has seen what an earlier process saw."""
+    history.restore(collection)
+    pager = _pager_for(collection)
+    ahead: Ahead | None = None
+    async for taken in history.pages():
+        ready = Ready(taken.page, taken.rows, taken.note["confirms"], tuple(taken.note["holes"]))
+        try:
+            rows = pager.replay(ready)
+        except HistoryNeeded:
+            pager.remember(await history.ids_before(taken))
+            rows = pager.replay(ready)
+        if rows != taken.rows:
+            raise StaleError("its pages can't be followed")
+        small.see(taken.page, rows)
+        ahead = taken.note["ahead"]
+    if ahead is not None:
+        pager.go_on(ahead)
+    return pager
+
+
+def _pager_for(collection: Collection) -> Pager:
+    spelling = collection.spelling
+    return Pager(
+        spelling.page_size,
+        width=WIDTH,
+        order_asked=spelling.order,
+        trust_total="filter" not in spelling.extra,
+    )
 
 
 class _Flight:
@@ -116,13 +170,7 @@ class _Flight:
             first = await self._collection.first()
         except UnreachableError as error:
             first = error
-        spelling = self._collection.spelling
-        pager = Pager(
-            spelling.page_size,
-            width=WIDTH,
-            order_asked=spelling.order,
-            trust_total="filter" not in spelling.extra,
-        )
+        pager = _pager_for(self._collection)
         (window,) = pager.wanted()
         if isinstance(first, Page):
             self._landed += 1
@@ -130,6 +178,10 @@ class _Flight:
         else:
             self._stumble(window, first, pager)
         return pager
+
+    def took_off(self) -> None:
+        """An earlier process has landed the first pages."""
+        self._landed = 1
 
     async def fetch(self, window: Window) -> None:
         """One page, or its error: never raises, so that a page can't tear the group down."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from harvester.config.load import Config, load
 from harvester.emulator.server import Emulator
+from harvester.events import Observer, silent
 from harvester.harvest import Order, World, harvest
 from harvester.http.retry import RetryPolicy
 from harvester.plan import Selection
@@ -60,12 +61,18 @@ def configure(emulator: Emulator, folder: Path, **options: str) -> Config:
 
 
 async def run(
-    config: Config, *, tenant: str = "", resources: Sequence[str] = (), seed: int = 1, **order: Any
+    config: Config,
+    *,
+    tenant: str = "",
+    resources: Sequence[str] = (),
+    seed: int = 1,
+    observe: Observer = silent,
+    **order: Any,
 ) -> Mapping[str, Any]:
     """One run of the selected part, with quick retries; the run's manifest."""
     selection = Selection((tenant,) if tenant else (), tuple(resources))
     world = World(rng=random.Random(seed), policy=QUICK)
-    return await harvest(config, Order(selection, **order), world=world)
+    return await harvest(config, Order(selection, **order), observe=observe, world=world)
 
 
 def command(

@@ -8,7 +8,7 @@ something is each record looked at. What is wrong with one never stops the page:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -77,11 +77,13 @@ def object_of(reply: Reply) -> bytes:
     return body
 
 
-def id_of(line: bytes, key: tuple[str, ...]) -> str:
-    """The id of a record that has one, as `page_of` gave it."""
-    row_id, _ = _identity(line, key)
-    assert row_id is not None, "only records with an id are written"
-    return row_id
+def identify(lines: Sequence[bytes], key: tuple[str, ...]) -> tuple[list[str], list[bytes]]:
+    """Ids and versions of records that have an id, as `page_of` gave them."""
+    found = _identities(b"[" + b",".join(lines) + b"]", key)
+    if found is not None:
+        return found
+    pairs = [_identity(line, key) for line in lines]
+    return [row_id or "" for row_id, _ in pairs], [version for _, version in pairs]
 
 
 def with_parent(record: bytes, key: str, parent_id: str) -> bytes:

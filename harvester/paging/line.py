@@ -57,6 +57,15 @@ class Line:
     def put_first(self, window: Window) -> None:
         self._slots.appendleft(Slot(window))
 
+    def outstanding(self) -> list[tuple[int, int, bool]]:
+        """The windows in the line, whether asked for or not: offset, limit, whether it confirms."""
+        return [(slot.window.offset, slot.window.limit, slot.confirms) for slot in self._slots]
+
+    def replay(self, page: Page, *, confirms: bool) -> None:
+        """Let the line be nothing but a page that was taken before; no gap in front of it is closed again."""
+        self.clear()
+        self._slots.append(Slot(page.window, confirms, asked=True, page=page, gap_from=page.end))
+
     def ask(self, room: int) -> list[Window]:
         """Up to `room` windows that nobody asked for yet."""
         chosen = [slot for slot in self._slots if not slot.asked][: max(0, room)]

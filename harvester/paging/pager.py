@@ -42,6 +42,14 @@ class Ready:
 
     page: Page
     rows: list[int]
+    confirms: bool = False
+    """It was asked for only to see whether the page before was the last."""
+    holes: tuple[int, ...] = ()
+    """Offsets just before it that the server could not serve."""
+
+
+Ahead = tuple[int, Sequence[tuple[int, int, bool]]]
+"""The next offset of the plan, and the windows that are out: offset, limit, whether it confirms."""
 
 
 @dataclass(slots=True)
@@ -70,6 +78,8 @@ class Pager:
     """the next offset of the plan"""
     _frontier: int = 0
     """everything below this offset is settled"""
+    _holes: list[int] = field(default_factory=list)
+    """Rows that could not be served since the last page was taken."""
     _hole: bool = False
     """A row could not be served just before the next page."""
     _looked_beyond: bool = False
@@ -157,7 +167,8 @@ class Pager:
             rows = self._seen.new_rows(page)  # may ask for history: nothing was changed until here
             self._line.pop()
             self._take(slot, page, rows)
-            yield Ready(page, rows)
+            yield Ready(page, rows, slot.confirms, tuple(self._holes))
+            self._holes.clear()
         if self._ended:
             self._line.clear()
         elif not len(self._line):
@@ -355,12 +366,43 @@ class Pager:
         if offset not in evidence.poisoned:
             evidence.poisoned.append(offset)
         self._hole = True
+        self._holes.append(offset)
         self._frontier = max(self._frontier, offset + 1)
         if len(evidence.poisoned) > MOST_POISONED:
             raise PagingError(
                 f"the server fails at more than {MOST_POISONED} rows, from offset {evidence.poisoned[0]} on",
                 advice="This is no single bad record; tell the provider.",
             )
+
+    # ── going on where an earlier process stopped ───────────────────────────────────────────────────────
+
+    @property
+    def ahead(self) -> Ahead:
+        """What is out beyond the page that was taken last: with the pages taken, the whole state."""
+        return self._next, self._line.outstanding()
+
+    def replay(self, ready: Ready) -> list[int]:
+        """Take a page again that an earlier pager gave as ready; the numbers of its new rows.
+
+        Raises `HistoryNeeded` as `ready` does. After the last one, call `go_on`.
+        """
+        waiting = self._line.head()
+        if (
+            waiting is None or waiting.page is not ready.page
+        ):  # else it waits for `remember` since the last call
+            for offset in ready.holes:
+                self._poisoned(offset)
+            self._line.replay(ready.page, confirms=ready.confirms)
+        again = next(self.ready())
+        self._holes.clear()
+        return again.rows
+
+    def go_on(self, ahead: Ahead) -> None:
+        """Ask for what the earlier pager was waiting for."""
+        self._next, windows = ahead
+        self._line.clear()
+        for offset, limit, confirms in windows:
+            self._line.append(Window(offset, limit), confirms=confirms)
 
     # ── the claim ───────────────────────────────────────────────────────────────────────────────────────
 

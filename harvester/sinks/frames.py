@@ -37,6 +37,13 @@ def _zstd(data: bytes) -> bytes:
 ENCODE: dict[Compression, Callable[[bytes], bytes]] = {"gzip": _gzip, "zstd": _zstd, "none": bytes}
 
 
+DECODE: dict[Compression, Callable[[bytes], bytes]] = {
+    "gzip": igzip.decompress,
+    "zstd": zstd.decompress,
+    "none": bytes,
+}
+
+
 def read_lines(path: Path) -> Iterator[bytes]:
     """The records of a part, without their newlines. Split at b"\\n" only: U+2028 is data."""
     if path.name.endswith(".gz"):

@@ -23,6 +23,7 @@ from harvester.offload import Offload
 from harvester.sinks import layout
 from harvester.sinks.durable import make_folders, move_folder, put, write_synced
 from harvester.sinks.frames import Compression
+from harvester.sinks.page_journal import PageJournal
 from harvester.sinks.part import PartsWriter, disk_error
 from harvester.sinks.sink import Json, Staged
 
@@ -48,22 +49,30 @@ class LocalSink:
 
         await self._guarded(probe)
 
-    async def stage(self, pull: Pull, run: Run) -> Staged:
-        folder = self.root / layout.STAGING / run.id / layout.pull_folder(pull, run)
+    async def stage(self, pull: Pull, run: Run, journal: PageJournal | None = None) -> Staged:
+        staged = self._staged(pull, run, journal)
 
         def prepare() -> None:
-            shutil.rmtree(folder, ignore_errors=True)  # what an earlier try of this run left
-            make_folders(folder)
+            _remove(staged)  # what an earlier try of this run left
+            make_folders(staged.folder)
 
         await self._guarded(prepare, pull.key)
+        return staged
+
+    def restage(self, pull: Pull, run: Run, journal: PageJournal) -> Staged:
+        return self._staged(pull, run, journal)
+
+    def _staged(self, pull: Pull, run: Run, journal: PageJournal | None) -> Staged:
+        folder = self.root / layout.STAGING / run.id / layout.pull_folder(pull, run)
         writer = PartsWriter(
             folder,
             compression=self.compression,
             part_size=self.part_size,
             offload=self.offload,
             where=pull.key,
+            journal=journal,
         )
-        return Staged(pull, run, folder, writer)
+        return Staged(pull, run, folder, writer, journal)
 
     async def publish(self, staged: Staged, manifest: Json) -> None:
         place = layout.pull_folder(staged.pull, staged.run)
@@ -88,20 +97,35 @@ class LocalSink:
         def move() -> None:
             write_synced(staged.folder / layout.MANIFEST, orjson.dumps(manifest, option=_PRETTY))
             move_folder(staged.folder, target)
+            if staged.journal is not None:
+                staged.journal.remove()
 
         await self._guarded(move, staged.pull.key)
 
     async def discard(self, staged: Staged) -> None:
         staged.writer.abandon()
-        await self.offload(lambda: shutil.rmtree(staged.folder, ignore_errors=True))
+        await self.offload(lambda: _remove(staged))
 
     async def close_run(self, run: Run, manifest: Json) -> None:
         def close() -> None:
             data = orjson.dumps(manifest, option=_PRETTY)
             put(self.root / layout.run_manifest(run.id), data, aside=self._aside)
-            shutil.rmtree(self.root / layout.STAGING / run.id, ignore_errors=True)
 
         await self._guarded(close)
+
+    async def clear(self, run: Run) -> None:
+        await self.offload(lambda: shutil.rmtree(self.root / layout.STAGING / run.id, ignore_errors=True))
+
+    async def sweep(self, keep: str, before: float) -> list[str]:
+        def sweep() -> list[str]:
+            staging = self.root / layout.STAGING
+            folders = [path for path in staging.iterdir() if path.is_dir() and path.name != keep]
+            dead = [path for path in folders if path.stat().st_mtime < before]
+            for path in dead:
+                shutil.rmtree(path, ignore_errors=True)
+            return sorted(path.name for path in dead)
+
+        return await self._guarded(sweep)
 
     def committed(self, pull: Pull, run: Run) -> Json | None:
         return self._read(layout.pull_folder(pull, run) / layout.MANIFEST)
@@ -143,6 +167,13 @@ class LocalSink:
             return await self.offload(call)
         except OSError as error:
             raise disk_error(error, where) from None
+
+
+def _remove(staged: Staged) -> None:
+    """What is staged, and first the journal that speaks of it."""
+    if staged.journal is not None:
+        staged.journal.remove()
+    shutil.rmtree(staged.folder, ignore_errors=True)
 
 
 _PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE

@@ -1,77 +1,67 @@
 """Writing a pull's parts: frames cut by record, parts cut by size, hashed as they grow, fsynced at the end.
 
 Frames and parts are cut by the stream of records alone, never by time or page, so that a replay of the
-same records writes the same bytes.
+same records writes the same bytes. The journal learns of each frame once it is written, so that another
+process can go on behind the last one (`recover`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from zlib import crc32
 
+import orjson
+
+from harvester.checked_lines import checked
 from harvester.errors import SinkError
 from harvester.model import Part
 from harvester.offload import Offload
 from harvester.sinks.frames import ENCODE, FRAME, SUFFIX, Compression, read_lines
 from harvester.sinks.layout import part_name, quarantine_name
+from harvester.sinks.open_part import OpenPart
+from harvester.sinks.page_journal import Frame, Note, PageJournal
+from harvester.sinks.salvage import salvage
 
 T = TypeVar("T")
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class _OpenPart:
-    """One part while it is written."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.records = 0
-        self.raw_bytes = 0
-        self._bytes = 0
-        self._sha256 = hashlib.sha256()
-        self._fd = os.open(path, _CREATE, 0o600)
-
-    def append(self, frame: bytes, raw_bytes: int, records: int) -> None:
-        view = memoryview(frame)
-        while view:
-            view = view[os.write(self._fd, view) :]
-        self._sha256.update(frame)
-        self._bytes += len(frame)
-        self.raw_bytes += raw_bytes
-        self.records += records
-
-    def close(self) -> Part:
-        os.fsync(self._fd)
-        self.abandon()
-        return Part(self.path.name, self.records, self._bytes, self._sha256.hexdigest(), self.raw_bytes)
-
-    def abandon(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+SYNC_EVERY = 32
+"""Frames between two fsyncs of a part that grows: a power cut costs at most these 8 MiB again."""
 
 
 class PartsWriter:
     """The parts of one pull, in a staging folder that nobody reads yet."""
 
     def __init__(
-        self, folder: Path, *, compression: Compression, part_size: int, offload: Offload, where: str
+        self,
+        folder: Path,
+        *,
+        compression: Compression,
+        part_size: int,
+        offload: Offload,
+        where: str,
+        journal: PageJournal | None = None,
     ) -> None:
         self._folder = folder
+        self._compression: Compression = compression
         self._encode = ENCODE[compression]
         self._suffix = SUFFIX[compression]
         self._part_size = part_size
         self._offload = offload
         self._where = where
+        self._journal = journal
+        self._notes: deque[Note] = deque()
+        """Said of records that are not all on disk yet."""
+        self._frames = 0
         self._pending: list[bytes] = []
         self._pending_bytes = 0
-        self._open: _OpenPart | None = None
+        self._open: OpenPart | None = None
         self._closed: list[Part] = []
         self._quarantine: list[bytes] = []
-        self._quarantined: _OpenPart | None = None
+        self._quarantined: OpenPart | None = None
         self.records = 0
         self.quarantined = 0
 
@@ -91,6 +81,16 @@ class PartsWriter:
             if self._pending_bytes >= self._room:
                 await self._flush()
 
+    def note(self, entry: dict[str, Any]) -> None:
+        """Tell the journal how far the reading has come, once all that was written so far is on disk."""
+        if self._journal is not None:
+            self._notes.append(Note(self.records, orjson.dumps({**entry, "at": self.records})))
+
+    @property
+    def journaled(self) -> bool:
+        """Whether another process could go on with what was written so far."""
+        return self._frames > 0 and self._journal is not None
+
     @property
     def _room(self) -> int:
         """Bytes until this frame, or this part, is full."""
@@ -100,15 +100,28 @@ class PartsWriter:
     async def _flush(self) -> None:
         records, self._pending = self._pending, []
         size, self._pending_bytes = self._pending_bytes, 0
-        await self._guarded(lambda: self._append(records, size))
+        await self.guarded(lambda: self._append(records, size))
 
     def _append(self, records: list[bytes], size: int) -> None:
         if self._open is None:
-            self._open = _OpenPart(self._folder / part_name(len(self._closed), self._suffix))
-        frame = self._encode(b"\n".join(records) + b"\n")
-        self._open.append(frame, size, len(records))
+            self._open = OpenPart(self._folder / part_name(len(self._closed), self._suffix))
+        data = self._encode(b"\n".join(records) + b"\n")
+        self._open.append(data, size, len(records))
+        self._frames += 1
+        if self._journal is not None:
+            frame = Frame(len(self._closed), len(data), size, len(records), crc32(data))
+            self._journal.append([frame.line(), *map(checked, self._due())])
+            if self._frames % SYNC_EVERY == 0:
+                self._open.sync()
+                self._journal.sync()
         if self._open.raw_bytes >= self._part_size:
             self._close_part()
+
+    def _due(self) -> Iterator[bytes]:
+        """The notes that speak of nothing but what is on disk."""
+        on_disk = sum(part.records for part in self._closed) + (self._open.records if self._open else 0)
+        while self._notes and self._notes[0].at <= on_disk:
+            yield self._notes.popleft().body
 
     def _close_part(self) -> None:
         if self._open is not None:
@@ -120,29 +133,46 @@ class PartsWriter:
         self._quarantine.append(line)
         self.quarantined += 1
         if sum(map(len, self._quarantine)) >= FRAME:
-            await self._guarded(self._append_quarantine)
+            await self.guarded(self._append_quarantine)
 
     def _append_quarantine(self) -> None:
         if self._quarantined is None:
-            self._quarantined = _OpenPart(self._folder / quarantine_name(self._suffix))
+            self._quarantined = OpenPart(self._folder / quarantine_name(self._suffix))
         lines, self._quarantine = self._quarantine, []
         data = b"\n".join(lines) + b"\n"
         self._quarantined.append(self._encode(data), len(data), len(lines))
 
-    async def written(self) -> Iterator[bytes]:
-        """All records written so far, read back: what is asked for when the server's order breaks."""
-        if self._pending:
-            await self._flush()
+    def written(self) -> Iterator[bytes]:
+        """All records written so far, read back: blocks, so call it from a thread."""
         names = [part.name for part in self._closed]
         if self._open is not None:
             names.append(self._open.path.name)
-        return (line for name in names for line in read_lines(self._folder / name))
+        return chain((line for name in names for line in read_lines(self._folder / name)), self._pending)
+
+    async def recover(self) -> list[bytes]:
+        """Go on with what an earlier process has written here: its notes, as far as their records are whole.
+
+        Empty: there is nothing to go on with. The quarantine begins anew. Raises `StaleError`.
+        """
+        assert self._journal is not None
+        journal = self._journal
+
+        def recover() -> list[bytes]:
+            saved = salvage(self._folder, journal, self._compression, self._part_size)
+            self._closed, self._open = saved.closed, saved.open
+            self._frames = saved.frames
+            self._pending, self._notes = saved.pending, deque(saved.pending_notes)
+            self._pending_bytes = sum(map(len, self._pending)) + len(self._pending)
+            self.records = saved.records
+            return saved.notes
+
+        return await self.guarded(recover)
 
     async def finish(self) -> tuple[Part, ...]:
         """Make everything durable; the parts as the manifest swears to them."""
         if self._pending:
             await self._flush()
-        await self._guarded(self._finish)
+        await self.guarded(self._finish)
         return tuple(self._closed)
 
     def _finish(self) -> None:
@@ -154,12 +184,13 @@ class PartsWriter:
             self._quarantined = None
 
     def abandon(self) -> None:
-        """Close what is open; the staging folder is removed by its owner."""
-        for part in (self._open, self._quarantined):
+        """Close what is open. What lies there is removed by its owner, or gone on with by another process."""
+        for part in (self._open, self._quarantined, self._journal):
             if part is not None:
                 part.abandon()
 
-    async def _guarded(self, call: Callable[[], T]) -> T:
+    async def guarded(self, call: Callable[[], T]) -> T:
+        """Do something with the files, off the event loop. Raises `SinkError` when the disk fails."""
         try:
             return await self._offload(call)
         except OSError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harvester.model import Pull, Run
+from harvester.sinks.page_journal import PageJournal
 from harvester.sinks.part import PartsWriter
 
 Json = Mapping[str, Any]
@@ -22,6 +23,8 @@ class Staged:
     run: Run
     folder: Path
     writer: PartsWriter
+    journal: PageJournal | None = None
+    """Where the writer tells what is on disk, so that another process can go on; None: nobody will"""
 
 
 class Sink(Protocol):
@@ -29,8 +32,12 @@ class Sink(Protocol):
         """See that the sink can be written. Raises `SinkError`."""
         ...
 
-    async def stage(self, pull: Pull, run: Run) -> Staged:
+    async def stage(self, pull: Pull, run: Run, journal: PageJournal | None = None) -> Staged:
         """A fresh place for a pull's parts; what an earlier try of the same run left there is removed."""
+        ...
+
+    def restage(self, pull: Pull, run: Run, journal: PageJournal) -> Staged:
+        """The place where an earlier process of the same run staged the pull; its writer can `recover`."""
         ...
 
     async def publish(self, staged: Staged, manifest: Json) -> None:
@@ -49,8 +56,16 @@ class Sink(Protocol):
         """Remove what was staged."""
         ...
 
+    async def clear(self, run: Run) -> None:
+        """Remove whatever a run has still staged: nothing is left to be resumed."""
+        ...
+
+    async def sweep(self, keep: str, before: float) -> list[str]:
+        """Remove what runs other than `keep` have staged and not touched since `before`; their ids."""
+        ...
+
     async def close_run(self, run: Run, manifest: Json) -> None:
-        """Write the run's manifest, last of all."""
+        """Write the run's manifest, last of all; what is staged is for `--resume`, or for `sweep`."""
         ...
 
     def committed(self, pull: Pull, run: Run) -> Json | None:

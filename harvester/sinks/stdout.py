@@ -16,6 +16,7 @@ import anyio
 from harvester.errors import SinkError
 from harvester.model import Pull, Run
 from harvester.sinks.local import LocalSink
+from harvester.sinks.page_journal import PageJournal
 from harvester.sinks.sink import Json, Staged
 
 
@@ -28,8 +29,11 @@ class StdoutSink:
     async def open(self) -> None:
         await self.spool.open()
 
-    async def stage(self, pull: Pull, run: Run) -> Staged:
-        return await self.spool.stage(pull, run)
+    async def stage(self, pull: Pull, run: Run, journal: PageJournal | None = None) -> Staged:
+        return await self.spool.stage(pull, run, journal)
+
+    def restage(self, pull: Pull, run: Run, journal: PageJournal) -> Staged:
+        return self.spool.restage(pull, run, journal)
 
     async def publish(self, staged: Staged, manifest: Json) -> None:
         async with self._turn:
@@ -55,6 +59,12 @@ class StdoutSink:
 
     async def discard(self, staged: Staged) -> None:
         await self.spool.discard(staged)
+
+    async def clear(self, run: Run) -> None:
+        await self.spool.clear(run)
+
+    async def sweep(self, keep: str, before: float) -> list[str]:
+        return await self.spool.sweep(keep, before)
 
     async def close_run(self, run: Run, manifest: Json) -> None:
         await self.spool.close_run(run, manifest)

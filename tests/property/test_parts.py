@@ -34,7 +34,7 @@ def write(
         )
         for start in range(0, len(records), page):
             await writer.write(records[start : start + page])
-        assert list(await writer.written()) == records
+        assert list(writer.written()) == records
         return await writer.finish()
 
     return asyncio.run(main())
