@@ -7,7 +7,7 @@ once, and written in the parents' order. Each line says whose child it is (`pare
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 
 from harvester.access import Access
 from harvester.errors import HarvesterError, RefusedError
-from harvester.history import History, restore_tally
+from harvester.history import History, restore_tally, tally_note
 from harvester.http.fetch import Tally
 from harvester.http.messages import Reply
 from harvester.http.slices import object_of, with_parent
@@ -96,7 +96,7 @@ def _note(children: Children, done: Sequence[str], flawed: Sequence[bytes], tall
         "missing": children.missing,
         "claim": (claim.verdict, claim.why, claim.pages, claim.duplicates),
         "flaws": [line.decode() for line in flawed],
-        "tally": astuple(tally),
+        "tally": tally_note(tally),
     }
 
 

@@ -19,7 +19,7 @@ from harvester.config.secrets import Secrets
 from harvester.errors import UsageError
 from harvester.events import Observer, silent
 from harvester.http.retry import POLICY, RetryPolicy
-from harvester.journal import SETTLED, Journal, Recovered, newest_unfinished, recover
+from harvester.journal import SETTLED, Journal, Recovered, recover, unfinished
 from harvester.leftovers import clear, pages_folder, runs_folder, sweep
 from harvester.lock import lock
 from harvester.model import Pull, Run
@@ -148,7 +148,7 @@ def _recovered(config: Config, order: Order) -> Recovered | None:
     if order.resume is None:
         return None
     folder = runs_folder(config.state.path)
-    return newest_unfinished(folder) if order.resume == "newest" else recover(folder, order.resume)
+    return next(unfinished(folder), None) if order.resume == "newest" else recover(folder, order.resume)
 
 
 def _pulls(config: Config, order: Order, recovered: Recovered | None) -> list[Pull]:

@@ -36,9 +36,14 @@ class Recovered:
     """Pull key -> the last state written down."""
 
     @property
+    def settled(self) -> int:
+        """Pulls that are committed or held."""
+        return sum(self.states.get(pull.key) in SETTLED for pull in self.pulls)
+
+    @property
     def unfinished(self) -> bool:
         """Whether `--resume` would have something to do."""
-        return any(self.states.get(pull.key) not in SETTLED for pull in self.pulls)
+        return self.settled < len(self.pulls)
 
 
 class Journal:
@@ -115,16 +120,15 @@ def recover(folder: Path, run: str) -> Recovered:
     return recovered
 
 
-def newest_unfinished(folder: Path) -> Recovered | None:
-    """The newest run that `--resume` can go on with."""
+def unfinished(folder: Path) -> Iterator[Recovered]:
+    """The runs that `--resume` can go on with, newest first."""
     for path in sorted(folder.glob("*.journal"), reverse=True) if folder.is_dir() else ():
         try:
             recovered = recover(folder, path.stem)
         except UsageError:
             continue
         if recovered.unfinished:
-            return recovered
-    return None
+            yield recovered
 
 
 def _path(folder: Path, run: str) -> Path:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def runs(config: Path, *, limit: int = 20, json: Switch = False) -> int:
-    """List the runs that lie in the sink, newest first.
+    """List the runs that lie in the sink, newest first, and those that `run --resume` can go on with.
 
     Example: `harvester runs nightly.toml --limit 5`.
 
@@ -31,14 +31,28 @@ def runs(config: Path, *, limit: int = 20, json: Switch = False) -> int:
 
     import orjson
 
+    from harvester.build import open_sink
+    from harvester.config.load import load
+    from harvester.journal import unfinished
+    from harvester.leftovers import runs_folder
+    from harvester.offload import Threads
     from harvester.report import columns
 
-    manifests = list(islice(_sink(config).runs(), limit))
+    loaded = load(config)
+    manifests = list(islice(open_sink(loaded, Threads()).runs(), limit))
+    cut_short = list(islice(unfinished(runs_folder(loaded.state.path)), limit))
     if json:
         for manifest in manifests:
             brief = {key: value for key, value in manifest.items() if key != "results"}
+            brief["resumable"] = any(one.run.id == manifest["run"] for one in cut_short)
             sys.stdout.buffer.write(orjson.dumps(brief, option=orjson.OPT_APPEND_NEWLINE))
         return 0
+    for one in cut_short:
+        print(
+            f"unfinished: {one.run.id}, {one.settled} of {len(one.pulls)} pulls settled; "
+            f"`harvester run {config} --resume {one.run.id}` goes on",
+            file=sys.stderr,
+        )
     if not manifests:
         print("no runs yet", file=sys.stderr)
         return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import UsageError
-from harvester.journal import Journal, newest_unfinished, recover
+from harvester.journal import Journal, recover, unfinished
 from harvester.model import Pull, Run
 
 RUN = Run("20261120T020000Z-7f3a9c", 1795140000.0)
@@ -59,14 +59,12 @@ def test_a_flipped_byte_is_recognised(tmp_path: Path) -> None:
 
 def test_a_run_is_finished_when_all_its_pulls_are_committed_or_held(tmp_path: Path) -> None:
     written(tmp_path, "committed", "held")
-    assert newest_unfinished(tmp_path) is None
+    assert list(unfinished(tmp_path)) == []
 
 
 def test_the_newest_unfinished_run_is_found(tmp_path: Path) -> None:
     written(tmp_path, "committed", "failed")
-    found = newest_unfinished(tmp_path)
-    assert found is not None
-    assert found.run == RUN
+    assert [found.run for found in unfinished(tmp_path)] == [RUN]
 
 
 def test_an_unknown_run_and_an_empty_journal_are_explained(tmp_path: Path) -> None:
