@@ -46,7 +46,8 @@ class Collection:
     async def page(self, window: Window, *, attempts: int | None = None) -> Page:
         """The page of one window. Behind the first, a 404 is an empty page: so some servers say `the end`."""
         try:
-            page = await self._ask(f"{self.url}?{self.spelling.query(window)}", window, attempts)
+            url = f"{self.url}?{self.spelling.query(window)}"
+            page = await self._ask(url, window, attempts, linked=not window.offset)
         except RefusedError as refused:
             if refused.status != 404 or not window.offset or not self._pages:
                 raise
@@ -95,11 +96,12 @@ class Collection:
 
     async def follow(self, link: str, offset: int) -> Page:
         """The page behind a `next` link, for servers that page by nothing else."""
-        return await self._ask(link, Window(offset, self.spelling.page_size), None)
+        return await self._ask(link, Window(offset, self.spelling.page_size), None, linked=True)
 
-    async def _ask(self, url: str, window: Window, attempts: int | None) -> Page:
+    async def _ask(self, url: str, window: Window, attempts: int | None, *, linked: bool) -> Page:
         def check(reply: Reply) -> Page:
-            page = page_of(reply, self.resource.key, window, self.provider.paging.total_header)
+            header = self.provider.paging.total_header
+            page = page_of(reply, self.resource.key, window, header, linked=linked)
             self.links = self.links or _leads_on(page.next_link, self.spelling.offset)
             self.observe(PageFetched(self.pull, window.offset, len(page.ids), len(reply.body), reply.took))
             return page

@@ -40,10 +40,18 @@ _any = msgspec.json.Decoder(Any)
 _text = msgspec.json.Decoder(str)
 
 
-def page_of(reply: Reply, key: tuple[str, ...], window: Window, total_header: str = "X-Total-Count") -> Page:
+def page_of(
+    reply: Reply,
+    key: tuple[str, ...],
+    window: Window,
+    total_header: str = "X-Total-Count",
+    *,
+    linked: bool = True,
+) -> Page:
     """The page that a 200 answer holds: the one array of its object, whatever its name.
 
-    `key`: names of the member that identifies a record, in order of preference. Raises `ProtocolError` for
+    `key`: names of the member that identifies a record, in order of preference. `linked`: whether anybody
+    wants to know the next link; reading it takes as long as a tenth of the page. Raises `ProtocolError` for
     what is not JSON, or holds no array of records, or two.
     """
     body, disguised = _compact(reply.body)
@@ -64,7 +72,7 @@ def page_of(reply: Reply, key: tuple[str, ...], window: Window, total_header: st
         versions=versions,
         records=records,
         total=total_of(reply.headers, facts, total_header),
-        next_link=next_link(reply.headers, facts, reply.url, foreign="borrow"),
+        next_link=next_link(reply.headers, facts, reply.url, foreign="borrow") if linked else None,
         flaws=flaws,
     )
 
