@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 CONFIG ?= configs/nightly.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all lint format bench docs lock clean
+.PHONY: help setup demo run test test-all lint format bench ten-million docs lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ format: $(VENV)/.dev  ## put the code into the house's format
 
 bench: $(VENV)/.dev  ## the micro-benchmarks, each as a ratio to something run beside it
 	$(BIN)/python bench/run.py
+
+ten-million: $(VENV)/.dev  ## ten million records through the whole tool: is memory flat? (about a minute)
+	$(BIN)/python bench/ten_million.py
 
 docs: $(VENV)/.dev  ## write docs/commands.md from the program's own --help
 	$(BIN)/python docs/commands.py
