@@ -22,7 +22,7 @@ from harvester.model import Pull, Run
 from harvester.offload import Offload
 from harvester.sinks import layout
 from harvester.sinks.durable import make_folders, move_folder, put, write_synced
-from harvester.sinks.frames import Compression
+from harvester.sinks.frames import Compression, read_lines
 from harvester.sinks.page_journal import PageJournal
 from harvester.sinks.part import PartsWriter, disk_error
 from harvester.sinks.sink import Json, Staged
@@ -133,9 +133,25 @@ class LocalSink:
     def held(self, pull: Pull, run: Run) -> Json | None:
         return self._read(layout.HELD / layout.pull_folder(pull, run) / layout.MANIFEST)
 
+    def pointer(self, pull: Pull) -> Json | None:
+        return self._read(layout.pointer(pull))
+
     def current(self, pull: Pull) -> Json | None:
-        pointer = self._read(layout.pointer(pull))
-        return None if pointer is None else self._read(PurePosixPath(pointer["path"]) / layout.MANIFEST)
+        pointer = self.pointer(pull)
+        return None if pointer is None else self.manifest(pointer["path"])
+
+    def manifest(self, place: str) -> Json | None:
+        return self._read(PurePosixPath(place) / layout.MANIFEST)
+
+    def lines(self, place: str, manifest: Json) -> Iterator[bytes]:
+        for part in manifest["parts"]:
+            try:
+                yield from read_lines(self.root / place / part["name"])
+            except (OSError, EOFError, ValueError) as error:
+                raise SinkError(
+                    f"can't read {place}/{part['name']}: {type(error).__name__}",
+                    advice="`harvester verify` says what is damaged.",
+                ) from None
 
     def runs(self) -> Iterator[Json]:
         folder = self.root / layout.RUNS

@@ -80,6 +80,18 @@ class Sink(Protocol):
         """The manifest of the newest published full snapshot."""
         ...
 
+    def pointer(self, pull: Pull) -> Json | None:
+        """`_current` as it lies: the newest published full snapshot, and the increments after it."""
+        ...
+
+    def manifest(self, place: str) -> Json | None:
+        """The manifest of the pull that lies in a folder, named as a pointer's `path` does; None: no pull."""
+        ...
+
+    def lines(self, place: str, manifest: Json) -> Iterator[bytes]:
+        """The records of that pull, part by part. Blocks, so call it from a thread."""
+        ...
+
     def runs(self) -> Iterator[Json]:
         """Manifests of finished runs, newest first."""
         ...

@@ -78,6 +78,15 @@ class StdoutSink:
     def current(self, pull: Pull) -> Json | None:  # noqa: ARG002
         return None
 
+    def pointer(self, pull: Pull) -> Json | None:  # noqa: ARG002
+        return None
+
+    def manifest(self, place: str) -> Json | None:
+        return self.spool.manifest(place)
+
+    def lines(self, place: str, manifest: Json) -> Iterator[bytes]:
+        return self.spool.lines(place, manifest)
+
     def runs(self) -> Iterator[Json]:
         return self.spool.runs()
 
