@@ -2,8 +2,8 @@
 through side by side in bounded memory, whatever their size.
 
 The order is that of the ids' code points. Parts that a server listed in that order are read as they lie;
-others are sorted in runs that are spilled to disk and merged. A spill holds personal data: its folder is 0700,
-and it is removed however the reading ends.
+others are sorted in runs that are spilled to disk and merged. A spill holds personal data: its folder is
+0700, and it is removed however the reading ends.
 """
 
 from __future__ import annotations

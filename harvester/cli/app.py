@@ -15,7 +15,7 @@ from pathlib import Path
 from cyclopts import App
 
 from harvester import __version__
-from harvester.cli import check, history, local, run
+from harvester.cli import check, history, local, reading, run
 from harvester.errors import HarvesterError
 
 app = App(
@@ -36,6 +36,9 @@ app.command(run.plan)
 app.command(check.check)
 app.command(history.runs)
 app.command(history.show)
+app.command(reading.verify)
+app.command(reading.diff)
+app.command(reading.snapshot)
 app.command(local.emulate)
 app.command(local.demo)
 app.command(local.init)

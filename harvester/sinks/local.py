@@ -10,7 +10,7 @@ Order of writes, and what is true at any moment:
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -142,6 +142,39 @@ class LocalSink:
 
     def manifest(self, place: str) -> Json | None:
         return self._read(PurePosixPath(place) / layout.MANIFEST)
+
+    def folder(self, pull: Pull, run: Run, *, held: bool = False) -> str:
+        place = layout.pull_folder(pull, run)
+        return str(layout.HELD / place if held else place)
+
+    def files(self, place: str) -> Mapping[str, int]:
+        folder = self.root / place
+        try:
+            return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise SinkError(f"can't list {place}: {error.strerror}") from None
+
+    def read(self, place: str, name: str) -> Iterator[bytes]:
+        try:
+            with (self.root / place / name).open("rb") as file:
+                while piece := file.read(1 << 20):
+                    yield piece
+        except OSError as error:
+            raise SinkError(f"can't read {place}/{name}: {error.strerror}") from None
+
+    def pointers(self) -> Iterator[tuple[str, Json | None]]:
+        for path in sorted((self.root / layout.CURRENT).glob("*/*/*.json")):
+            place = path.relative_to(self.root)
+            try:
+                yield str(place), self._read(PurePosixPath(place))
+            except SinkError:
+                yield str(place), None
+
+    def staged(self) -> Sequence[str]:
+        folder = self.root / layout.STAGING
+        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else ()
 
     def lines(self, place: str, manifest: Json) -> Iterator[bytes]:
         for part in manifest["parts"]:

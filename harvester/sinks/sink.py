@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,6 +86,26 @@ class Sink(Protocol):
 
     def manifest(self, place: str) -> Json | None:
         """The manifest of the pull that lies in a folder, named as a pointer's `path` does; None: no pull."""
+        ...
+
+    def folder(self, pull: Pull, run: Run, *, held: bool = False) -> str:
+        """Where a pull lies once it is committed, or held: a place, as in a pointer's `path`."""
+        ...
+
+    def files(self, place: str) -> Mapping[str, int]:
+        """Names and sizes of the files in a place; empty where there is none."""
+        ...
+
+    def read(self, place: str, name: str) -> Iterator[bytes]:
+        """A file as it lies, in pieces. Blocks. Raises `SinkError`."""
+        ...
+
+    def pointers(self) -> Iterator[tuple[str, Json | None]]:
+        """Every pointer in `_current` by its place; None for one that can't be read."""
+        ...
+
+    def staged(self) -> Sequence[str]:
+        """Ids of runs that have something staged."""
         ...
 
     def lines(self, place: str, manifest: Json) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ and `show` work as they do for a lake.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -86,6 +86,21 @@ class StdoutSink:
 
     def lines(self, place: str, manifest: Json) -> Iterator[bytes]:
         return self.spool.lines(place, manifest)
+
+    def folder(self, pull: Pull, run: Run, *, held: bool = False) -> str:
+        return self.spool.folder(pull, run, held=held)
+
+    def files(self, place: str) -> Mapping[str, int]:
+        return self.spool.files(place)
+
+    def read(self, place: str, name: str) -> Iterator[bytes]:
+        return self.spool.read(place, name)
+
+    def pointers(self) -> Iterator[tuple[str, Json | None]]:
+        return self.spool.pointers()
+
+    def staged(self) -> Sequence[str]:
+        return self.spool.staged()
 
     def runs(self) -> Iterator[Json]:
         return self.spool.runs()
