@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import Literal
 
 from harvester.build import open_sink, wire
 from harvester.clock import Clock, SystemClock
@@ -22,6 +23,7 @@ from harvester.http.retry import POLICY, RetryPolicy
 from harvester.journal import SETTLED, Journal, Recovered, recover, unfinished
 from harvester.leftovers import clear, pages_folder, runs_folder, sweep
 from harvester.lock import lock
+from harvester.marks import Marks
 from harvester.model import Pull, Run
 from harvester.offload import Offload, Threads
 from harvester.plan import DEFAULT_CONCURRENCY, Job, Plan, Selection, plan, select
@@ -40,6 +42,9 @@ class Order:
 
     selection: Selection = field(default_factory=Selection)
     run_id: str | None = None
+    mode: Literal["full", "incremental"] = "full"
+    since: str | None = None
+    """Of an incremental run: ask from this moment (ISO 8601) instead of from each pull's own mark."""
     resume: str | None = None
     """A run's id, or `newest` for the newest unfinished one; nothing to resume is a fresh run."""
 
@@ -71,6 +76,10 @@ async def harvest(
         pulls = _pulls(config, order, recovered)
         await sink.open()
         await sweep(config.state.path, sink, run, world.clock.wall(), observe)
+        if order.mode == "incremental" and not recovered:
+            every = config.run.full_every
+            marks = Marks(sink, config.providers, config.applications, run.started, every)
+            pulls = marks.incremental(pulls, observe, order.since)
         earlier = await _already_committed(sink, run, pulls) if recovered else []
         rest = [pull for pull in pulls if pull.key not in {outcome.pull.key for outcome in earlier}]
         todo = plan(rest, config.providers, lambda pull: _size(sink, pull))

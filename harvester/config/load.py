@@ -53,6 +53,8 @@ class RunConfig:
     name: str
     max_duration: float | None
     """seconds"""
+    full_every: float = 7 * 86_400
+    """Seconds after which an incremental run takes a full pull by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class _Reader:
             path=self._source.path,
             sink=self._sink(),
             state=StateConfig(self._path(("state", "path"), file.state.path), file.state.token_cache),
-            run=RunConfig(file.run.name, self._duration()),
+            run=self._run(),
             applications=applications,
             tenants=tenants,
             providers=providers,
@@ -154,12 +156,16 @@ class _Reader:
             self._source.refuse(path, "not a path", "Name a folder, as in ./lake.")
         return Path(text)
 
-    def _duration(self) -> float | None:
-        text = self._file.run.max_duration
+    def _run(self) -> RunConfig:
+        table = self._file.run
+        longest = None if table.max_duration is None else self._duration("max_duration", table.max_duration)
+        return RunConfig(table.name, longest, self._duration("full_every", table.full_every))
+
+    def _duration(self, key: str, text: str) -> float:
         try:
-            return None if text is None else parse_duration(text)
+            return parse_duration(text)
         except ValueError as error:
-            self._source.refuse(("run", "max_duration"), f'"{text}" is no duration', str(error))
+            self._source.refuse(("run", key), f'"{text}" is no duration', str(error))
 
     def _application(
         self, name: str, table: ApplicationTable, providers: Mapping[str, Provider]

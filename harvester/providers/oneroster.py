@@ -13,7 +13,7 @@ GRADEBOOK = "/ims/oneroster/gradebook/v1p2"
 RESOURCES = "/ims/oneroster/resources/v1p2"
 
 BY_ID = {"sort": "sourcedId", "orderBy": "asc"}
-PAGING = Paging(page_size=100, sort=BY_ID, order="sourcedId asc")
+PAGING = Paging(page_size=100, sort=BY_ID, order="sourcedId asc", date_filter=True)
 
 DEFAULTS = frozenset({"orgs", "academicSessions", "courses", "classes", "users", "enrollments"})
 """The roster. Subsets of these (schools, students, terms ...) would double it; demographics are sensitive."""

@@ -25,6 +25,7 @@ from harvester.sinks.durable import make_folders, move_folder, put, write_synced
 from harvester.sinks.frames import Compression, read_lines
 from harvester.sinks.page_journal import PageJournal
 from harvester.sinks.part import PartsWriter, disk_error
+from harvester.sinks.pointing import pointed
 from harvester.sinks.sink import Json, Staged
 
 T = TypeVar("T")
@@ -81,13 +82,10 @@ class LocalSink:
 
     async def point(self, pull: Pull, run: Run, manifest: Json) -> None:
         place = layout.pointer(pull)
-        newest = self._read(place)
-        if newest is not None and newest["started"] > run.started:
-            return  # an old run that was resumed does not hide a newer snapshot
-        path = str(layout.pull_folder(pull, run))
-        pointer = {"run": run.id, "started": run.started, "path": path, "mode": pull.mode, "increments": []}
-        data = orjson.dumps(pointer | {k: manifest[k] for k in ("records", "finished")}, option=_PRETTY)
-        await self._guarded(lambda: put(self.root / place, data, aside=self._aside), pull.key)
+        pointer = pointed(self._read(place), str(layout.pull_folder(pull, run)), run, manifest)
+        if pointer is not None:
+            data = orjson.dumps(pointer, option=_PRETTY)
+            await self._guarded(lambda: put(self.root / place, data, aside=self._aside), pull.key)
 
     async def hold(self, staged: Staged, manifest: Json) -> None:
         place = layout.pull_folder(staged.pull, staged.run)

@@ -6,7 +6,7 @@ import errno
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,12 +40,20 @@ async def commit(sink: LocalSink, run: Run = RUN, pull: Pull = PULL, records: in
     staged = await sink.stage(pull, run)
     await staged.writer.write([b'{"sourcedId":"%d"}' % i for i in range(records)])
     parts = await staged.writer.finish()
-    manifest: dict[str, Any] = {
+    await sink.publish(staged, claimed(records, [{"name": p.name} for p in parts]))
+
+
+def claimed(records: int, parts: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+    """As much of a manifest as a sink reads."""
+    return {
+        "mode": "full",
         "records": records,
+        "tombstones": 0,
         "finished": "now",
-        "parts": [{"name": p.name} for p in parts],
+        "high_water_mark": None,
+        "certificate": {"verdict": "certified"},
+        "parts": parts,
     }
-    await sink.publish(staged, manifest)
 
 
 async def test_nothing_is_visible_before_the_commit_and_everything_after(tmp_path: Path) -> None:
@@ -54,7 +62,7 @@ async def test_nothing_is_visible_before_the_commit_and_everything_after(tmp_pat
     await staged.writer.write([b"{}"])
     await staged.writer.finish()
     assert visible(tmp_path) == []
-    await sink.publish(staged, {"records": 1, "finished": "now", "parts": []})
+    await sink.publish(staged, claimed(1))
     place = f"oneroster-v1p2/users/tenant=oslo/dt={RUN.day}/run={RUN.id}"
     assert visible(tmp_path) == [
         "_current/oneroster-v1p2/users/oslo.json",
