@@ -6,6 +6,7 @@ This is what `harvester run` does, callable without a terminal.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from harvester.pull import Harvest, run_pulls
 from harvester.report import run_manifest
 from harvester.sinks.sink import Json, Sink
 from harvester.supervisor import supervise
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 MOST_WORKERS = 64
 """Pulls of one application in progress at once: each holds a frame and a few pages in memory."""
@@ -98,6 +101,18 @@ def pulls_of(config: Config, order: Order) -> list[Pull]:
     return _pulls(config, order, _recovered(config, order))
 
 
+def run_id_of(config: Config, order: Order, world: World) -> str:
+    """The id that a run will have: that of the one it resumes, the one it is given, or a new one."""
+    for given in (order.run_id, order.resume):
+        if given is not None and not RUN_ID.fullmatch(given):
+            raise UsageError(
+                f"{given!r} can't be a run's id",
+                advice="Letters, digits, `.`, `-` and `_`, 128 at most, a letter or digit first.",
+            )
+    recovered = _recovered(config, order)
+    return recovered.run.id if recovered else order.run_id or new_run_id(world)
+
+
 async def _carry_out(
     config: Config,
     shared: Harvest,
@@ -107,12 +122,13 @@ async def _carry_out(
     world: World,
 ) -> Json:
     run, sink = shared.run, shared.sink
+    secrets = world.secrets or Secrets(folder=config.path.parent)
     async with wire(
         config,
         observe=shared.observe,
         clock=world.clock,
         rng=world.rng,
-        secrets=world.secrets or Secrets(folder=config.path.parent),
+        secrets=secrets,
         offload=world.offload,
         policy=world.policy,
     ) as wiring:
@@ -135,6 +151,7 @@ async def _carry_out(
         outcomes=[*earlier, *supervised.outcomes],
         ending=supervised.ending,
         applications=applications,
+        scrub=secrets.scrub,
     )
     if supervised.failure is not None:
         raise supervised.failure

@@ -17,6 +17,7 @@ from cyclopts import App
 from harvester import __version__
 from harvester.cli import check, history, local, reading, run
 from harvester.errors import HarvesterError
+from harvester.observe.redact import one_line
 
 app = App(
     name="harvester",
@@ -58,7 +59,7 @@ def invoke(argv: Sequence[str]) -> int:
     try:
         result = app(_resume_value(argv), exit_on_error=False)
     except HarvesterError as error:
-        print(f"harvester: {error}", file=sys.stderr)
+        print(one_line(f"harvester: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -79,8 +80,10 @@ def _usage_or_bug(error: Exception) -> int:
         f"harvester: unexpected {type(error).__name__}, a bug of ours: please report it with the run's log",
         file=sys.stderr,
     )
-    if os.environ.get("HARVESTER_DEBUG"):
-        raise error
+    if os.environ.get("HARVESTER_DEBUG"):  # where it happened; what was said may be a secret or a person's
+        import traceback
+
+        print("".join(traceback.format_tb(error.__traceback__)), end="", file=sys.stderr)
     return 1
 
 

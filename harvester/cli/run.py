@@ -53,7 +53,7 @@ def run(
     fail_on_empty
         Exit with 9 if the selection means no pull at all.
     log_level
-        What goes into the log, `logs/RUN.ndjson` in the state folder.
+        What goes into the log, `logs/RUN.ndjson` in the state folder, RUN being the run's id.
     """
     from harvester.cli.running import Request, carry_out
     from harvester.harvest import Order
