@@ -21,7 +21,7 @@ from harvester.offload import Threads
 
 CONFIG = """
 [state]
-path = "state"
+path = "STATE"
 [sink]
 url = "lake"
 [applications.a]
@@ -54,7 +54,11 @@ async def test_token_requests_end_before_what_carries_them_is_closed(
     for kind, method in ((TokenCache, "aclose"), (Governor, "aclose"), (HttpTransport, "__aexit__")):
         noted(kind, method)
     path = tmp_path / "c.toml"
-    path.write_text(CONFIG.replace("[[tenants]]", 'token_url = "https://id.example/token"\n[[tenants]]'))
+    path.write_text(
+        CONFIG.replace("STATE", str(tmp_path)).replace(
+            "[[tenants]]", 'token_url = "https://id.example/token"\n[[tenants]]'
+        )
+    )
     config = load(path)
     secrets = Secrets(environ={"S": "secret"})
     async with wire(
