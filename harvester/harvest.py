@@ -28,6 +28,7 @@ from harvester.offload import Offload, Threads
 from harvester.plan import DEFAULT_CONCURRENCY, Job, Plan, Selection, plan, select
 from harvester.pull import Harvest, run_pulls
 from harvester.report import run_manifest
+from harvester.sinks.part import disk_error
 from harvester.sinks.sink import Json, Sink
 from harvester.supervisor import supervise
 
@@ -73,6 +74,8 @@ async def harvest(
         run = recovered.run if recovered else Run(order.run_id or new_run_id(world), world.clock.wall())
         pulls = _pulls(config, order, recovered)
         await sink.open()
+        if recovered is None:
+            _refuse_known(config, sink, run.id)
         await sweep(config.state.path, sink, run, world.clock.wall(), observe)
         earlier = await _already_committed(sink, run, pulls) if recovered else []
         rest = [pull for pull in pulls if pull.key not in {outcome.pull.key for outcome in earlier}]
@@ -103,12 +106,6 @@ def pulls_of(config: Config, order: Order) -> list[Pull]:
 
 def run_id_of(config: Config, order: Order, world: World) -> str:
     """The id that a run will have: that of the one it resumes, the one it is given, or a new one."""
-    for given in (order.run_id, order.resume):
-        if given is not None and not RUN_ID.fullmatch(given):
-            raise UsageError(
-                f"{given!r} can't be a run's id",
-                advice="Letters, digits, `.`, `-` and `_`, 128 at most, a letter or digit first.",
-            )
     recovered = _recovered(config, order)
     return recovered.run.id if recovered else order.run_id or new_run_id(world)
 
@@ -162,10 +159,29 @@ async def _carry_out(
 
 
 def _recovered(config: Config, order: Order) -> Recovered | None:
+    for given in (order.run_id, order.resume):
+        if given is not None and not RUN_ID.fullmatch(given):
+            raise UsageError(
+                f"{given[:40]!r} can't be a run's id",
+                advice="Letters, digits, `.`, `-` and `_`, 128 at most, a letter or digit first.",
+            )
     if order.resume is None:
         return None
     folder = runs_folder(config.state.path)
     return next(unfinished(folder), None) if order.resume == "newest" else recover(folder, order.resume)
+
+
+def _refuse_known(config: Config, sink: Sink, run: str) -> None:
+    """An id names one run: a second one would write over the first one's manifest and mix their journals."""
+    try:
+        known = (runs_folder(config.state.path) / f"{run}.journal").exists()
+    except OSError as error:
+        raise disk_error(error, "state folder") from None
+    if known or sink.finished(run) is not None:
+        raise UsageError(
+            f"there is a run {run} already",
+            advice=f"Give this one another --run-id, or go on with that one: --resume {run}.",
+        )
 
 
 def _pulls(config: Config, order: Order, recovered: Recovered | None) -> list[Pull]:

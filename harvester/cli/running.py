@@ -23,6 +23,7 @@ from harvester.observe.progress import open_progress
 from harvester.observe.redact import Redactor
 from harvester.report import summary_table
 from harvester.sinks.durable import make_folders
+from harvester.sinks.part import disk_error
 from harvester.sinks.sink import Json
 
 NOTHING = 9
@@ -53,7 +54,10 @@ def carry_out(config: Config, request: Request) -> int:
     world = World(secrets=secrets)
     order = replace(request.order, run_id=run_id_of(config, request.order, world))
     folder = config.state.path / "logs"
-    make_folders(folder)
+    try:
+        make_folders(folder)
+    except OSError as error:
+        raise disk_error(error, "state folder") from None
     configure(path=folder / f"{order.run_id}.ndjson", level=request.log_level, scrub=secrets.scrub)
     forget(folder, newest=LOGS)
     totals = Counter(pull.application for pull in pulls)

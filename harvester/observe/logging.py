@@ -81,7 +81,12 @@ def configure(
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes, or says that it could not: Python's own way prints the line's arguments."""
 
+    _failed = False
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        if self._failed:
+            return  # on a full disk each line fails
+        self._failed = True
         kind = getattr(sys.exc_info()[0], "__name__", "an error")
         said = f"harvester: a line of {record.name} could not be logged: {kind}"
         try:
