@@ -6,6 +6,7 @@ This is what `harvester run` does, callable without a terminal.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,8 +30,11 @@ from harvester.offload import Offload, Threads
 from harvester.plan import DEFAULT_CONCURRENCY, Job, Plan, Selection, plan, select
 from harvester.pull import Harvest, run_pulls
 from harvester.report import run_manifest
+from harvester.sinks.part import disk_error
 from harvester.sinks.sink import Json, Sink
 from harvester.supervisor import supervise
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 MOST_WORKERS = 64
 """Pulls of one application in progress at once: each holds a frame and a few pages in memory."""
@@ -75,6 +79,8 @@ async def harvest(
         run = recovered.run if recovered else Run(order.run_id or new_run_id(world), world.clock.wall())
         pulls = _pulls(config, order, recovered)
         await sink.open()
+        if recovered is None:
+            _refuse_known(config, sink, run.id)
         await sweep(config.state.path, sink, run, world.clock.wall(), observe)
         if order.mode == "incremental" and not recovered:
             every = config.run.full_every
@@ -107,6 +113,12 @@ def pulls_of(config: Config, order: Order) -> list[Pull]:
     return _pulls(config, order, _recovered(config, order))
 
 
+def run_id_of(config: Config, order: Order, world: World) -> str:
+    """The id that a run will have: that of the one it resumes, the one it is given, or a new one."""
+    recovered = _recovered(config, order)
+    return recovered.run.id if recovered else order.run_id or new_run_id(world)
+
+
 async def _carry_out(
     config: Config,
     shared: Harvest,
@@ -116,12 +128,13 @@ async def _carry_out(
     world: World,
 ) -> Json:
     run, sink = shared.run, shared.sink
+    secrets = world.secrets or Secrets(folder=config.path.parent)
     async with wire(
         config,
         observe=shared.observe,
         clock=world.clock,
         rng=world.rng,
-        secrets=world.secrets or Secrets(folder=config.path.parent),
+        secrets=secrets,
         offload=world.offload,
         policy=world.policy,
     ) as wiring:
@@ -144,6 +157,7 @@ async def _carry_out(
         outcomes=[*earlier, *supervised.outcomes],
         ending=supervised.ending,
         applications=applications,
+        scrub=secrets.scrub,
     )
     if supervised.failure is not None:
         raise supervised.failure
@@ -154,10 +168,29 @@ async def _carry_out(
 
 
 def _recovered(config: Config, order: Order) -> Recovered | None:
+    for given in (order.run_id, order.resume):
+        if given is not None and not RUN_ID.fullmatch(given):
+            raise UsageError(
+                f"{given[:40]!r} can't be a run's id",
+                advice="Letters, digits, `.`, `-` and `_`, 128 at most, a letter or digit first.",
+            )
     if order.resume is None:
         return None
     folder = runs_folder(config.state.path)
     return next(unfinished(folder), None) if order.resume == "newest" else recover(folder, order.resume)
+
+
+def _refuse_known(config: Config, sink: Sink, run: str) -> None:
+    """An id names one run: a second one would write over the first one's manifest and mix their journals."""
+    try:
+        known = (runs_folder(config.state.path) / f"{run}.journal").exists()
+    except OSError as error:
+        raise disk_error(error, "state folder") from None
+    if known or sink.finished(run) is not None:
+        raise UsageError(
+            f"there is a run {run} already",
+            advice=f"Give this one another --run-id, or go on with that one: --resume {run}.",
+        )
 
 
 def _pulls(config: Config, order: Order, recovered: Recovered | None) -> list[Pull]:

@@ -51,7 +51,7 @@ def run(
     resume
         Go on with this run, or with the newest unfinished one if no id follows.
     run_id
-        The run's id, for schedulers that have one; made from the time otherwise.
+        The run's id, for schedulers that have one; one that is taken is refused. Made from the time otherwise.
     shard
         K/N: only the K-th of N parts of the tenants, to split a night over several machines.
     progress
@@ -61,7 +61,7 @@ def run(
     fail_on_empty
         Exit with 9 if the selection means no pull at all.
     log_level
-        What goes into the log, `logs/RUN.ndjson` in the state folder.
+        What goes into the log, `logs/RUN.ndjson` in the state folder, RUN being the run's id.
     """
     from harvester.cli.running import Request, carry_out
     from harvester.config.units import parse_moment

@@ -9,6 +9,7 @@ Order of writes, and what is true at any moment:
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -184,10 +185,23 @@ class LocalSink:
                     advice="`harvester verify` says what is damaged.",
                 ) from None
 
+    def finished(self, run: str) -> Json | None:
+        return self._read(layout.run_manifest(run))
+
     def runs(self) -> Iterator[Json]:
         folder = self.root / layout.RUNS
-        for path in sorted(folder.glob("*.json"), reverse=True) if folder.is_dir() else ():
-            manifest = self._read(layout.RUNS / path.name)
+        try:
+            names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208 - glob would hide what it may not read
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise SinkError(
+                f"can't list the runs: {error.strerror}",
+                where=str(folder),
+                advice="Check the sink and its permissions.",
+            ) from None
+        for name in names:
+            manifest = self._read(layout.RUNS / name) if name.endswith(".json") else None
             if manifest is not None:
                 yield manifest
 

@@ -100,11 +100,22 @@ async def test_a_held_pull_is_not_visible_to_readers(tmp_path: Path) -> None:
     assert sink.current(PULL) is None
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "a..b", "x\0", "x" * 300, "~"])
+OUTSIDE = ["../x", "a/b", "", ".", "..", "..a", "a/../b", "a\\b", "a\n", "x\0", "x" * 300, "~"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
 async def test_a_name_that_could_leave_the_lake_is_refused(tmp_path: Path, name: str) -> None:
     for pull in (Pull("p", "a", name, "users"), Pull("p", "a", "t", name), Pull(name, "a", "t", "users")):
         with pytest.raises(SinkError):
             await sink_in(tmp_path).stage(pull, RUN)
+
+
+@pytest.mark.parametrize("name", ["a..b", "a..", "a.-_b", "0", "x" * 128])
+async def test_a_name_that_the_configuration_allows_is_a_folder(tmp_path: Path, name: str) -> None:
+    sink, pull = sink_in(tmp_path), Pull("p", "a", name, "users")
+    await commit(sink, pull=pull)
+    assert (sink.current(pull) or {})["records"] == 3
+    assert visible(tmp_path)[0] == f"_current/p/users/{name}.json"
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "open", "rename"])
