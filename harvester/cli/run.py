@@ -51,7 +51,7 @@ def run(
     resume
         Go on with this run, or with the newest unfinished one if no id follows.
     run_id
-        The run's id, for schedulers that have one; one that is taken is refused. Made from the time otherwise.
+        The run's id, for schedulers that have one; refused if it is taken. Made from the time otherwise.
     shard
         K/N: only the K-th of N parts of the tenants, to split a night over several machines.
     progress
