@@ -96,6 +96,7 @@ async def harvest(
             observe,
             config.sink.require,
             journals=pages_folder(config.state.path, run),
+            guards=config.guards,
             shape=f"{config.sink.compression}, parts of {config.sink.part_size} bytes",
             resumed=recovered is not None,
         )
