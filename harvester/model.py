@@ -173,7 +173,8 @@ class Certificate:
 
     verdict: Verdict
     scope: str
-    """`all`: every row that existed throughout; `unmodified`: every such row that was not changed; `none`."""
+    """`all`: every row that existed throughout; `unmodified`: every such row that was not changed;
+    `unmodified+delta`: these, and the changed ones by a pull of what changed; `none`."""
     why: str
     order_asked: str | None
     order_seen: str | None
@@ -182,6 +183,12 @@ class Certificate:
     joins_exact: int = 0
     joins_drift: int = 0
     joins_missing: int = 0
+    repaired_gaps: int = 0
+    """Places where neighbouring pages met only by way of others, which were asked for to close the gap."""
+    rounds: int = 0
+    """of requests, at most, for one such gap"""
+    overlap: int = 0
+    """Rows that neighbouring windows shared; the most, where it was raised on the way."""
     total_first: int | None = None
     total_last: int | None = None
     unique: int = 0
