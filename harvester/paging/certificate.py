@@ -19,6 +19,10 @@ ENOUGH_BITS = 24.0
 """Joins of pages in a random order come about by chance once in 2^24 collections, when they bear so much."""
 
 
+BITS_OF_A_REPAIR = 6
+"""A repair tries so many pages that one of 2^6 could join by chance."""
+
+
 @dataclass(slots=True)
 class Evidence:
     """What was seen, counted as pages are taken."""
@@ -183,7 +187,9 @@ def assumptions(evidence: Evidence, order: OrderWitness) -> tuple[str, ...]:
 
 def _fixed(evidence: Evidence, order: OrderWitness) -> bool:
     """Whether the order is seen to be fixed for rows that nobody modifies."""
-    return not evidence.undated and (order.by_date or evidence.bits >= ENOUGH_BITS)
+    return not evidence.undated and (
+        order.by_date or evidence.bits - BITS_OF_A_REPAIR * evidence.repaired_gaps >= ENOUGH_BITS
+    )
 
 
 def _doubt(evidence: Evidence, *, drift: int, missing: int) -> str | None:

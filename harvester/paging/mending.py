@@ -26,14 +26,25 @@ class Mender:
         self._head = head
         self._chain.append(head)
 
-    def link(self, page: Page, *, hole: bool) -> None:
-        """Count how a page meets the chain, and let it be its end. With a `hole` before it, it does not."""
+    def continues(self, page: Page) -> bool:
+        """Whether a page begins with the very rows that the chain ends with."""
+        last = next(iter(self._chain))
+        shared = last.end - page.window.offset
+        return 0 < shared <= len(page.ids) and list(last.ids[-shared:]) == list(page.ids[:shared])
+
+    def link(self, page: Page, *, hole: bool, chosen: bool) -> None:
+        """Count how a page meets the chain, and let it be its end. With a `hole` before it, it does not.
+
+        `chosen`: among others, for joining; that it does so exactly is no evidence of a fixed order.
+        """
         if hole:
             self._evidence.count_join("none", "none")
         else:
             by_id, by_version = (self._chain.how(page, by_id=by_id) for by_id in (True, False))
             last = next(iter(self._chain))
-            self._evidence.count_join(by_id, by_version, last.end - page.window.offset)
+            evident = not chosen and self.continues(page)
+            shared = last.end - page.window.offset if evident else 0
+            self._evidence.count_join(by_id, by_version, shared)
         self._chain.append(page)
 
     def gap(self, slot: Slot, page: Page, previous: Page | None, pages: int) -> bool:
@@ -54,7 +65,7 @@ class Mender:
 
         A server that gives fewer rows than it did before leaves a gap that the plan could not foresee.
         """
-        start = self._stride.behind(previous)
+        start = self._stride.too_far_from(previous)
         if page.window.offset <= start or start <= slot.gap_from:  # the second: asking again brought nothing
             return False
         slot.gap_from = start

@@ -71,8 +71,10 @@ class Pager:
     """The last page taken was empty."""
     _reached_back: int = 0
     """Windows asked for to find the end of a table that had shrunk."""
+    _patched: bool = False
+    """The next page is joined by patches."""
     _news: bool = False
-    """The patches in front of the next page held new rows."""
+    """They held new rows."""
     _stalled: int = 0
     _asked: int = 0
     _ended: bool = False
@@ -181,16 +183,18 @@ class Pager:
         self._tally(page, rows)
         if slot.patch:
             self._news |= bool(rows)
-            self._link(page)
+            self._link(page, chosen=True)
+            self._patched = True
             return
         news, self._news = bool(rows) or self._news, False
+        chosen, self._patched = self._patched, False
         if self._first is None:
             self._first = page
             self._mender.begin(page)
             self._take_first(page)
         elif news or not self._repeats(page):
-            if page.ids and (news or not slot.confirms):  # a look that found nothing is no link of the chain
-                self._link(page)
+            if page.ids and (news or not slot.confirms or not self._only_a_look(page)):
+                self._link(page, chosen=chosen)
             self._look_for_end(slot, page, rows, news=news)
             if len(page.ids) > self._stride.effective:
                 self._uncap(page)
@@ -208,9 +212,13 @@ class Pager:
                 advice="The server seems to repeat itself; ask the provider how it pages.",
             )
 
-    def _link(self, page: Page) -> None:
-        self._mender.link(page, hole=self._hole)
+    def _link(self, page: Page, *, chosen: bool) -> None:
+        self._mender.link(page, hole=self._hole, chosen=chosen)
         self._hole = False
+
+    def _only_a_look(self, page: Page) -> bool:
+        """Whether a page behind a short one shows nothing but its end: that is no link of the chain."""
+        return not self._reached_back and self._mender.continues(page)
 
     def _tally(self, page: Page, rows: list[int]) -> None:
         evidence = self._evidence
@@ -280,6 +288,8 @@ class Pager:
                 self._evidence.note("the server sends rows again behind its end")
                 self._refute_total(previous.end)
                 self._end(proved=True)  # a look behind a short page brought nothing new
+            case "last page" if not self._stalled:
+                return False  # the rows may have moved by just one page
             case "last page":
                 self._evidence.note("the server repeats its last page")
                 self._end(proved=False)

@@ -12,7 +12,7 @@ class Stride:
     def __init__(self, limit: int, overlap: int) -> None:
         self.limit = max(1, limit)
         """rows asked for in one window"""
-        self._wished = overlap
+        self._wished = self._least = overlap
         self.effective = self.limit
         """rows that the server really gives at most"""
         self.widest = self.overlap
@@ -48,4 +48,11 @@ class Stride:
 
     def behind(self, page: Page) -> int:
         """Where the next window starts so that it shares rows with `page`."""
-        return max(page.end - min(self.overlap, len(page.ids) - 1), page.window.offset + 1)
+        return self._sharing(page, self.overlap)
+
+    def too_far_from(self, page: Page) -> int:
+        """The offset beyond which the next window leaves rows out, as far as the numbers tell."""
+        return self._sharing(page, min(self.overlap, self._least))
+
+    def _sharing(self, page: Page, rows: int) -> int:
+        return max(page.end - min(rows, len(page.ids) - 1), page.window.offset + 1)
