@@ -31,7 +31,7 @@ class Access:
             resource=resource,
             url=self.url(resource, parent),
             headers=self.headers,
-            spelling=spell(self.provider, self.application),
+            spelling=spell(self.provider, self.application, pull),
             fetcher=self.fetcher,
             observe=self.observe,
             tally=tally,
@@ -47,9 +47,9 @@ class Access:
         base = base_url(self.provider, self.application, self.tenant, resource)
         return base + resource.path.replace("{parent}", quote(parent, safe="-._~"))
 
-    def asked(self, resource: Resource) -> str:
-        """What the configuration says of a resource's requests, in one string: for a journal to compare."""
-        spelling = spell(self.provider, self.application)
+    def asked(self, pull: Pull, resource: Resource) -> str:
+        """What the configuration says of a pull's requests, in one string: for a journal to compare."""
+        spelling = spell(self.provider, self.application, pull)
         return f"{self.url(resource, '*')}?{spelling.query(Window(0, spelling.page_size))}"
 
     def resource(self, name: str) -> Resource:

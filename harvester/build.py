@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -80,7 +80,10 @@ class Wiring:
         self._cache = TokenCache(
             self._post, clock=self.clock, rng=self.rng, secrets=self.secrets, store=store, policy=self.policy
         )
-        self._stack.push_async_callback(self._cache.aclose)
+
+    async def aclose(self) -> None:
+        """End the requests for tokens, while there still are governors and transports for them."""
+        await self._cache.aclose()
 
     async def access(self, pull: Pull) -> Access:
         """How to reach the pull's tenant. Raises `SecretError` and `ConfigError`."""
@@ -192,7 +195,9 @@ async def wire(
     ledger = Ledger(config.state.path)
     try:
         async with AsyncExitStack() as stack:
-            yield Wiring(config, observe, clock, rng, secrets, policy, offload, deadline, stack, ledger)
+            wiring = Wiring(config, observe, clock, rng, secrets, policy, offload, deadline, stack, ledger)
+            async with aclosing(wiring):
+                yield wiring
     finally:
         ledger.close()
 

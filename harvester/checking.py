@@ -16,6 +16,7 @@ from harvester.events import silent
 from harvester.harvest import World
 from harvester.http.retry import RetryPolicy
 from harvester.model import Pull
+from harvester.observe.redact import Redactor
 from harvester.plan import Selection, select
 from harvester.probe import Dialect, find_dialect, reach_child, reach_document
 from harvester.report import code_when_all_failed
@@ -69,12 +70,12 @@ class Finding:
         }
 
 
-async def check_all(config: Config, selection: Selection) -> list[Finding]:
+async def check_all(config: Config, selection: Selection, secrets: Secrets) -> list[Finding]:
     """Try the sink and every selected pull. Never raises for what a provider does."""
     world = World()
     findings: dict[str, Finding] = {"": await _check_sink(config, world)}
     pulls = select(config.tenants, config.applications, config.providers, selection)
-    secrets = Secrets(folder=config.path.parent)
+    redactor = Redactor(secrets.scrub)
     limiter = anyio.CapacityLimiter(AT_ONCE)
     async with wire(
         config,
@@ -102,7 +103,7 @@ async def check_all(config: Config, selection: Selection) -> list[Finding]:
                     skew = None if date is None else round(date - world.clock.wall(), 1)
                     findings[pull.key] = Finding(pull.tenant, pull.resource, None, dialect, skew)
                 except HarvesterError as error:
-                    findings[pull.key] = Finding(pull.tenant, pull.resource, error)
+                    findings[pull.key] = Finding(pull.tenant, pull.resource, redactor.error(error))
 
         async with anyio.create_task_group() as group:
             for pull in pulls:

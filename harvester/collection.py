@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
-from harvester.errors import RefusedError
+from harvester.errors import FilterIgnoredError, RefusedError
 from harvester.events import Observer, PageFetched
 from harvester.http.fetch import Fetcher, Tally
 from harvester.http.messages import Reply
@@ -73,6 +74,8 @@ class Collection:
                 continue
             self.notes.append(said)
             return page
+        if self.pull.since is not None:
+            raise FilterIgnoredError("the server refuses to filter by date") from None
         raise refusal
 
     def go_on(self, spelling: Spelling, notes: Sequence[str], *, links: bool) -> None:
@@ -106,9 +109,23 @@ class Collection:
             self.observe(PageFetched(self.pull, window.offset, len(page.ids), len(reply.body), reply.took))
             return page
 
-        return await self.fetcher.get(
+        page = await self.fetcher.get(
             self.pull, url, headers=self.headers, check=check, tally=self.tally, attempts=attempts
         )
+        if self.pull.since is not None and is_older(page.versions, self.pull.since):
+            raise FilterIgnoredError("the server ignores the filter by date: it sends what is older")
+        return page
+
+
+def is_older(versions: Sequence[bytes], since: str) -> bool:
+    """Whether a row is more than a day older than asked for: some servers compare days, not moments."""
+    bound = datetime.fromisoformat(since) - timedelta(days=1)
+    oldest = min(filter(None, versions), default=b"").decode(errors="replace")
+    try:
+        moment = datetime.fromisoformat(oldest)
+    except ValueError:
+        return False
+    return moment.replace(tzinfo=moment.tzinfo or UTC) < bound
 
 
 def _leads_on(link: str | None, offset: str) -> bool:

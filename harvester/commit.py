@@ -39,6 +39,8 @@ class Account:
     """Everything about a finished pull that its manifest tells."""
 
     staged: Staged
+    pull: Pull
+    """as it was done: an incremental one may have become full"""
     query: str
     started: float
     finished: float
@@ -52,7 +54,7 @@ class Account:
 
 async def commit(sink: Sink, account: Account, require: Verdict) -> Outcome:
     """Publish a pull in one step, or hold it where its certificate claims less than `require`."""
-    pull = account.staged.pull
+    pull = account.pull
     verdict = account.certificate.verdict
     if weaker_than(verdict, require):
         guard = f"{verdict} is weaker than the required {require}: {account.certificate.why}"
@@ -66,7 +68,7 @@ async def commit(sink: Sink, account: Account, require: Verdict) -> Outcome:
 
 def manifest_of(account: Account, guard: str | None) -> dict[str, Any]:
     """The pull's manifest; docs/what-lands.md explains each key."""
-    pull, certificate, tally = account.staged.pull, account.certificate, account.tally
+    pull, certificate, tally = account.pull, account.certificate, account.tally
     return {
         "schema_version": SCHEMA_VERSION,
         "run": account.staged.run.id,
@@ -75,6 +77,8 @@ def manifest_of(account: Account, guard: str | None) -> dict[str, Any]:
         "tenant": pull.tenant,
         "resource": pull.resource,
         "mode": pull.mode,
+        "since": pull.since,
+        "until": pull.until,
         "query": account.query,
         "started": timestamp(account.started),
         "finished": timestamp(account.finished),
@@ -87,6 +91,7 @@ def manifest_of(account: Account, guard: str | None) -> dict[str, Any]:
         "high_water_mark": _high_water_mark(tally),
         "parts": [asdict(part) for part in account.parts],
         "duplicates_removed": certificate.duplicates,
+        "tombstones": account.staged.writer.tombstones,
         "quarantined": account.staged.writer.quarantined,
         "guard": guard,
         "software_version": __version__,

@@ -16,18 +16,11 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
+from harvester.http.slices import is_tombstone
 from harvester.merging import in_order, latest, paired
 from harvester.sinks.sink import Json, Sink
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_TOMBSTONE = "tobedeleted"
-
-
-class _Status(msgspec.Struct):
-    status: Any = None
-
-
-_status = msgspec.json.Decoder(_Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +97,3 @@ def present(layers: list[Snapshot], *, spill: Path, tombstones: bool = False) ->
     for _, line in latest([layer.ordered(spill) for layer in layers]):
         if tombstones or not is_tombstone(line):
             yield line
-
-
-def is_tombstone(line: bytes) -> bool:
-    """Whether a record says of itself that it is deleted: `status` is `tobedeleted`."""
-    return b"tobedeleted" in line.lower() and str(_status.decode(line).status).lower() == _TOMBSTONE

@@ -19,6 +19,9 @@ from harvester.model import Certificate, Page, Pull, Window
 from harvester.providers.dialect import Resource
 from harvester.providers.pifu import PifuParser, PifuSummary
 
+BITE = 64 * 1024
+"""Bytes that are parsed before what they held is written."""
+
 Fresh = Callable[[], Awaitable[Lines]]
 
 
@@ -28,6 +31,8 @@ class Table:
 
     lines: Lines
     rows: int = 0
+    unnamed: int = 0
+    """rows of these without an id, which are in quarantine"""
 
     async def write(self, records: Sequence[tuple[str | None, bytes]]) -> None:
         """Write records as (id, line); one without an id goes to quarantine."""
@@ -39,6 +44,7 @@ class Table:
             flaws={i: "no sourcedid" for i, (row_id, _) in enumerate(records) if row_id is None},
         )
         self.rows += len(records)
+        self.unnamed += len(page.flaws)
         await self.lines.write(page, range(len(records)))
 
 
@@ -53,19 +59,29 @@ class Document:
     def certificate(self, resource: str) -> Certificate:
         """One response is one snapshot, and its end tag proves that it came whole."""
         table = self.tables[resource]
-        full = self.summary.export_type in (None, "full")
+        doubt = self._doubt(table)
         return Certificate(
-            verdict="certified" if full else "uncertified",
-            scope="all" if full else "none",
-            why="one well-formed document, to its end tag"
-            if full
-            else f"the provider calls its export {self.summary.export_type!r}, not full",
+            verdict="uncertified" if doubt else "certified",
+            scope="none" if doubt else "all",
+            why=doubt or "one well-formed document, to its end tag",
             order_asked=None,
             order_seen=None,
             unique=table.rows,
             pages=1,
-            assumptions=("A2: one response is one snapshot",) if full else (),
+            assumptions=() if doubt else ("A2: one response is one snapshot",),
         )
+
+    def _doubt(self, table: Table) -> str:
+        """Why the document proves nothing of this resource."""
+        summary = self.summary
+        if summary.export_type not in (None, "full"):
+            return f"the provider calls its export {summary.export_type!r}, not full"
+        if table.rows and table.unnamed == table.rows:
+            return f"none of the {table.rows} found has a sourcedid"
+        if not table.rows and summary.others:
+            found = ", ".join(f"{count} of <{name}>" for name, count in summary.others.items())
+            return f"nothing of it in the document, which holds what PIFU does not have: {found}"
+        return ""
 
 
 async def read_document(
@@ -92,7 +108,8 @@ async def read_document(
         tally=tally,
     )
     await stream.drain()
-    extra = {"pifu": {"namespace": summary.namespace, "type": summary.export_type}}
+    said = {"namespace": summary.namespace, "type": summary.export_type, "others": dict(summary.others)}
+    extra = {"pifu": said}
     return Document(summary, stream.tables, extra)
 
 
@@ -104,8 +121,9 @@ class _Stream:
     tables: Mapping[str, Table]
 
     async def feed(self, chunk: bytes) -> None:
-        self.parser.feed(chunk)
-        await self.drain()
+        for start in range(0, len(chunk), BITE):  # records may be longer than the XML that they come from
+            self.parser.feed(chunk[start : start + BITE])
+            await self.drain()
 
     async def drain(self) -> None:
         """Write what the parser has finished."""

@@ -97,6 +97,10 @@ class AuthError(ProviderError):
     exit_code = 6
 
 
+class FilterIgnoredError(ProviderError):
+    """Asked for what changed since a time, the server refuses, or sends what is older."""
+
+
 class SinkError(HarvesterError):
     """The sink or the disk failed: nothing more can be written."""
 

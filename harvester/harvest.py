@@ -6,10 +6,12 @@ This is what `harvester run` does, callable without a terminal.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import Literal
 
 from harvester.build import open_sink, wire
 from harvester.clock import Clock, SystemClock
@@ -22,13 +24,17 @@ from harvester.http.retry import POLICY, RetryPolicy
 from harvester.journal import SETTLED, Journal, Recovered, recover, unfinished
 from harvester.leftovers import clear, pages_folder, runs_folder, sweep
 from harvester.lock import lock
+from harvester.marks import Marks
 from harvester.model import Pull, Run
 from harvester.offload import Offload, Threads
 from harvester.plan import DEFAULT_CONCURRENCY, Job, Plan, Selection, plan, select
 from harvester.pull import Harvest, run_pulls
 from harvester.report import run_manifest
+from harvester.sinks.part import disk_error
 from harvester.sinks.sink import Json, Sink
 from harvester.supervisor import supervise
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 MOST_WORKERS = 64
 """Pulls of one application in progress at once: each holds a frame and a few pages in memory."""
@@ -40,6 +46,9 @@ class Order:
 
     selection: Selection = field(default_factory=Selection)
     run_id: str | None = None
+    mode: Literal["full", "incremental"] = "full"
+    since: str | None = None
+    """Of an incremental run: ask from this moment (ISO 8601) instead of from each pull's own mark."""
     resume: str | None = None
     """A run's id, or `newest` for the newest unfinished one; nothing to resume is a fresh run."""
 
@@ -70,7 +79,13 @@ async def harvest(
         run = recovered.run if recovered else Run(order.run_id or new_run_id(world), world.clock.wall())
         pulls = _pulls(config, order, recovered)
         await sink.open()
+        if recovered is None:
+            _refuse_known(config, sink, run.id)
         await sweep(config.state.path, sink, run, world.clock.wall(), observe)
+        if order.mode == "incremental" and not recovered:
+            every = config.run.full_every
+            marks = Marks(sink, config.providers, config.applications, run.started, every)
+            pulls = marks.incremental(pulls, observe, order.since)
         earlier = await _already_committed(sink, run, pulls) if recovered else []
         rest = [pull for pull in pulls if pull.key not in {outcome.pull.key for outcome in earlier}]
         todo = plan(rest, config.providers, lambda pull: _size(sink, pull))
@@ -98,6 +113,12 @@ def pulls_of(config: Config, order: Order) -> list[Pull]:
     return _pulls(config, order, _recovered(config, order))
 
 
+def run_id_of(config: Config, order: Order, world: World) -> str:
+    """The id that a run will have: that of the one it resumes, the one it is given, or a new one."""
+    recovered = _recovered(config, order)
+    return recovered.run.id if recovered else order.run_id or new_run_id(world)
+
+
 async def _carry_out(
     config: Config,
     shared: Harvest,
@@ -107,12 +128,13 @@ async def _carry_out(
     world: World,
 ) -> Json:
     run, sink = shared.run, shared.sink
+    secrets = world.secrets or Secrets(folder=config.path.parent)
     async with wire(
         config,
         observe=shared.observe,
         clock=world.clock,
         rng=world.rng,
-        secrets=world.secrets or Secrets(folder=config.path.parent),
+        secrets=secrets,
         offload=world.offload,
         policy=world.policy,
     ) as wiring:
@@ -135,6 +157,7 @@ async def _carry_out(
         outcomes=[*earlier, *supervised.outcomes],
         ending=supervised.ending,
         applications=applications,
+        scrub=secrets.scrub,
     )
     if supervised.failure is not None:
         raise supervised.failure
@@ -145,10 +168,29 @@ async def _carry_out(
 
 
 def _recovered(config: Config, order: Order) -> Recovered | None:
+    for given in (order.run_id, order.resume):
+        if given is not None and not RUN_ID.fullmatch(given):
+            raise UsageError(
+                f"{given[:40]!r} can't be a run's id",
+                advice="Letters, digits, `.`, `-` and `_`, 128 at most, a letter or digit first.",
+            )
     if order.resume is None:
         return None
     folder = runs_folder(config.state.path)
     return next(unfinished(folder), None) if order.resume == "newest" else recover(folder, order.resume)
+
+
+def _refuse_known(config: Config, sink: Sink, run: str) -> None:
+    """An id names one run: a second one would write over the first one's manifest and mix their journals."""
+    try:
+        known = (runs_folder(config.state.path) / f"{run}.journal").exists()
+    except OSError as error:
+        raise disk_error(error, "state folder") from None
+    if known or sink.finished(run) is not None:
+        raise UsageError(
+            f"there is a run {run} already",
+            advice=f"Give this one another --run-id, or go on with that one: --resume {run}.",
+        )
 
 
 def _pulls(config: Config, order: Order, recovered: Recovered | None) -> list[Pull]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from harvester.http.slices import identify
+from harvester.http.slices import identify, is_tombstone
 from harvester.model import Page
 from harvester.sinks.part import PartsWriter
 
@@ -48,7 +48,9 @@ class Lines:
                     await self.writer.quarantine(flaw_line(page, row))
             rows = [row for row in rows if row not in page.flaws]
         whole = len(rows) == len(page.records)
-        await self.writer.write(page.records if whole else [page.records[row] for row in rows])
+        records = page.records if whole else [page.records[row] for row in rows]
+        self.writer.tombstones += sum(map(is_tombstone, records))
+        await self.writer.write(records)
 
     def note(self, entry: dict[str, Any]) -> None:
         self.writer.note(entry)

@@ -33,8 +33,11 @@ def lock(folder: Path) -> Iterator[None]:
                 f"another run (process {holder}) holds {folder}",
                 advice="Wait for it, or give this run a state folder of its own.",
             ) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise disk_error(error, "state folder") from None
         yield
     finally:
         os.close(fd)

@@ -15,6 +15,8 @@ Mode = Literal["full", "incremental", "backfill"]
 
 VERDICTS: tuple[Verdict, ...] = ("certified", "repaired", "probable", "uncertified")
 """Strongest first; `require` names the weakest that is published."""
+PROVED: tuple[Verdict, ...] = ("certified", "repaired")
+"""Those that increments may be built upon."""
 
 
 def weaker_than(verdict: Verdict, required: Verdict) -> bool:
@@ -98,6 +100,10 @@ class Pull:
     tenant: str
     resource: str
     mode: Mode = "full"
+    since: str | None = None
+    """Only records whose `dateLastModified` is at or after this (ISO 8601)."""
+    until: str | None = None
+    """Only records whose `dateLastModified` is before this."""
 
     @property
     def key(self) -> str:

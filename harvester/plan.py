@@ -7,6 +7,7 @@ starts last.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,11 +42,11 @@ class Selection:
 
 def parse_shard(text: str) -> tuple[int, int]:
     """`2/4` -> (2, 4). Raises `UsageError`."""
-    part, slash, whole = text.partition("/")
-    if slash and part.isdigit() and whole.isdigit() and 1 <= int(part) <= int(whole):
-        return int(part), int(whole)
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return int(match[1]), int(match[2])
     raise UsageError(
-        f"--shard {text!r} is no part of a whole", advice="Write K/N with K from 1 to N, e.g. 2/4."
+        f"--shard {text[:40]!r} is no part of a whole", advice="Write K/N with K from 1 to N, e.g. 2/4."
     )
 
 

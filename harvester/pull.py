@@ -6,7 +6,7 @@ A pull that fails leaves nothing visible, and touches no other pull.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from harvester.child_reading import read_children
 from harvester.clock import Clock
 from harvester.commit import Account, Outcome, State, commit
 from harvester.document_reading import read_document
-from harvester.errors import HarvesterError, QuotaError, SinkError
+from harvester.errors import FilterIgnoredError, HarvesterError, QuotaError, SinkError
 from harvester.events import Notice, Observer, PullFinished, PullStarted
 from harvester.history import History
 from harvester.http.fetch import Tally
@@ -80,6 +80,11 @@ class Stage:
         what = f"the pull starts over, as its journal can't be gone on with: {stale}"
         self.harvest.observe(Notice(what, self.pull.key))
 
+    def become_full(self, why: str) -> None:
+        """Pull everything after all."""
+        self.harvest.observe(Notice(why, self.pull.key))
+        self.pull = replace(self.pull, mode="full", since=None)
+
     async def fresh(self) -> Lines:
         """An empty place; what was staged before is gone."""
         await self.discard()
@@ -108,6 +113,7 @@ class Stage:
         assert self.staged is not None
         account = Account(
             staged=self.staged,
+            pull=self.pull,
             parts=await self.staged.writer.finish(),
             started=self.started,
             finished=self.harvest.clock.wall(),
@@ -146,7 +152,7 @@ async def run_pulls(
         access, started, tally = await reach(), harvest.clock.wall(), Tally()
         for pull in pulls:
             resource = access.resource(pull.resource)
-            stages.append(Stage(harvest, pull, resource.key, access.asked(resource), tally, started))
+            stages.append(Stage(harvest, pull, resource.key, access.asked(pull, resource), tally, started))
             tally = Tally()  # pulls of one document share its request, which is counted once
         reads = await _read(access, pulls, stages)
         outcomes = [await stage.commit(read) for stage, read in zip(stages, reads, strict=True)]
@@ -178,7 +184,16 @@ async def _read(access: Access, pulls: Sequence[Pull], stages: Sequence[Stage]) 
             return [await _read_one(access, pull, stage, history)]
         except StaleError as stale:
             stage.start_over(stale)
-    return [await _read_one(access, pull, stage, None)]
+    try:
+        return [await _read_one(access, pull, stage, None)]
+    except FilterIgnoredError as ignored:
+        if pull.mode != "incremental":
+            raise
+        said = f"{ignored.what}: pulled in full"
+        stage.become_full(said)
+    read = await _read_one(access, stage.pull, stage, None)
+    noted = replace(read.certificate, notes=(*read.certificate.notes, said))
+    return [replace(read, certificate=noted)]
 
 
 async def _read_one(access: Access, pull: Pull, stage: Stage, history: History | None) -> Read:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from harvester import __version__
@@ -48,8 +48,12 @@ def run_manifest(
     outcomes: Sequence[Outcome],
     ending: Ending,
     applications: Mapping[str, Any],
+    scrub: Callable[[str], str],
 ) -> dict[str, Any]:
-    """The run's manifest, which is written last of all. `applications`: what each one's governor counted."""
+    """The run's manifest, which is written last of all.
+
+    `applications`: what each one's governor counted; `scrub` takes the live secrets out of messages.
+    """
     states = Counter(outcome.state for outcome in outcomes)
     manifests = [outcome.manifest for outcome in outcomes if outcome.manifest is not None]
     return {
@@ -74,12 +78,12 @@ def run_manifest(
         "duplicates_removed": sum(m["duplicates_removed"] for m in manifests),
         "certificates": dict(Counter(m["certificate"]["verdict"] for m in manifests)),
         "applications": applications,
-        "results": [result_of(outcome) for outcome in sorted(outcomes, key=_place)],
+        "results": [result_of(outcome, scrub) for outcome in sorted(outcomes, key=_place)],
         "software_version": __version__,
     }
 
 
-def result_of(outcome: Outcome) -> dict[str, Any]:
+def result_of(outcome: Outcome, scrub: Callable[[str], str]) -> dict[str, Any]:
     """One pull's line in the run's manifest."""
     pull, manifest, error = outcome.pull, outcome.manifest, outcome.error
     result: dict[str, Any] = {
@@ -98,7 +102,7 @@ def result_of(outcome: Outcome) -> dict[str, Any]:
         result |= {"verdict": certificate["verdict"], "why": certificate["why"], "guard": manifest["guard"]}
         result |= {"path": outcome.place}
     if error is not None:
-        result["error"] = {"kind": error.kind, "message": str(error)}
+        result["error"] = {"kind": error.kind, "message": scrub(str(error))}
     return result
 
 

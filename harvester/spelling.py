@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harvester.auth.oauth1 import encode_query
-from harvester.model import Application, Window
+from harvester.model import Application, Pull, Window
 from harvester.providers.dialect import Paging, Provider
 
 
@@ -43,12 +43,13 @@ _SAFE_SIZE = 100
 """OneRoster's default limit: no server refuses it."""
 
 
-def spell(provider: Provider, application: Application) -> Spelling:
-    """The spelling as declared by the provider and adjusted by the application's configuration."""
+def spell(provider: Provider, application: Application, pull: Pull) -> Spelling:
+    """The spelling as declared by the provider, adjusted by the application's configuration, for one pull."""
     paging: Paging = provider.paging
     size = application.limits.page_size or provider.limits.page_size or paging.page_size
     sorted_by = dict(paging.sort) if application.sort is not False else {}
-    extra = {"filter": application.filter} if application.filter else {}
+    wanted = " AND ".join([*_dated(pull), *([application.filter] if application.filter else [])])
+    extra = {"filter": wanted} if wanted else {}
     if application.fields:
         extra["fields"] = ",".join(application.fields)
     return Spelling(
@@ -59,3 +60,15 @@ def spell(provider: Provider, application: Application) -> Spelling:
         order=paging.order if sorted_by else None,
         extra=extra,
     )
+
+
+def combinable(application: Application) -> bool:
+    """Whether the configured filter can be narrowed by dates: the language has no brackets for an OR."""
+    return application.filter is None or " OR " not in application.filter.upper()
+
+
+def _dated(pull: Pull) -> Iterator[str]:
+    if pull.since is not None:
+        yield f"dateLastModified>='{pull.since}'"
+    if pull.until is not None:
+        yield f"dateLastModified<'{pull.until}'"

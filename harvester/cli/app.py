@@ -15,8 +15,9 @@ from pathlib import Path
 from cyclopts import App
 
 from harvester import __version__
-from harvester.cli import check, history, local, reading, run
+from harvester.cli import check, history, local, reading, run, streams
 from harvester.errors import HarvesterError
+from harvester.observe.redact import one_line
 
 app = App(
     name="harvester",
@@ -50,37 +51,48 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def main(argv: Sequence[str] | None = None) -> None:
     """The console script. Ends the process with one of the documented exit codes."""
     os.umask(0o077)
-    sys.exit(invoke(sys.argv[1:] if argv is None else argv))
+    streams.prepare()
+    code = invoke(sys.argv[1:] if argv is None else argv)
+    streams.finish()
+    sys.exit(code)
 
 
 def invoke(argv: Sequence[str]) -> int:
     """Run one command line; its exit code."""
     try:
         result = app(_resume_value(argv), exit_on_error=False)
+        sys.stdout.flush()  # or it fails at the very end, where nobody can say so
     except HarvesterError as error:
-        print(f"harvester: {error}", file=sys.stderr)
+        print(one_line(f"harvester: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: nothing more to say
+        streams.abandon_stdout()  # nobody reads: nothing more to say
         return 141
     except Exception as error:  # noqa: BLE001 - the last place that can keep a traceback from a user
-        return _usage_or_bug(error)
+        return _explained(error)
     return result if isinstance(result, int) else 0
 
 
-def _usage_or_bug(error: Exception) -> int:
+def _explained(error: Exception) -> int:
     from cyclopts import CycloptsError
 
     if isinstance(error, CycloptsError):
         return 2  # cyclopts has said what is wrong
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        place = error.filename if isinstance(error.filename, str) else "stdout"
+        print(one_line(f"harvester: {place}: {error.strerror}. Make room or mend it."), file=sys.stderr)
+        streams.abandon_stdout()
+        return 7
     print(
         f"harvester: unexpected {type(error).__name__}, a bug of ours: please report it with the run's log",
         file=sys.stderr,
     )
-    if os.environ.get("HARVESTER_DEBUG"):
-        raise error
+    if os.environ.get("HARVESTER_DEBUG"):  # where it happened; what was said may be a secret or a person's
+        import traceback
+
+        print("".join(traceback.format_tb(error.__traceback__)), end="", file=sys.stderr)
     return 1
 
 

@@ -27,10 +27,15 @@ def check(config: Path, *, tenant: Tenants = None, json: Switch = False) -> int:
     import orjson
 
     from harvester.checking import check_all, exit_code_of
+    from harvester.config.secrets import Secrets
+    from harvester.observe.logging import configure
     from harvester.plan import Selection
     from harvester.report import columns
 
-    findings = anyio.run(check_all, configured(config), Selection(tuple(tenant or ())))
+    loaded = configured(config)
+    secrets = Secrets(folder=loaded.path.parent)
+    configure(path=None, level="warning", scrub=secrets.scrub)
+    findings = anyio.run(check_all, loaded, Selection(tuple(tenant or ())), secrets)
     if json:
         for finding in findings:
             sys.stdout.buffer.write(orjson.dumps(finding.as_json(), option=orjson.OPT_APPEND_NEWLINE))

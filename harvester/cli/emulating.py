@@ -35,6 +35,9 @@ class Emulation:
 
 async def serve(wanted: Emulation) -> int:
     """Serve until interrupted."""
+    _refuse_nonsense("--port", wanted.port, most=65_535)
+    _refuse_nonsense("--tenants", wanted.tenants)
+    _refuse_nonsense("--rows", wanted.rows)
     try:
         emulator = Emulator(
             tenants=wanted.tenants,
@@ -70,9 +73,17 @@ async def serve(wanted: Emulation) -> int:
     return 0
 
 
+def _refuse_nonsense(option: str, number: int, most: int = 10_000_000) -> None:
+    if not 0 <= number <= most:
+        raise UsageError(f"{option} {number} is out of range", advice=f"Give a number from 0 to {most}.")
+
+
 def _write_private(path: Path, text: str) -> None:
     """A configuration with literal secrets: readable by nobody else."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"can't write {path}: {error.strerror}", advice="Name another file.") from None
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)
         file.write(text)
@@ -80,6 +91,7 @@ def _write_private(path: Path, text: str) -> None:
 
 def run_demo(folder: Path, *, rows: int, seed: int) -> int:
     """Emulator, one run, the report, and how to look at what lies there."""
+    _refuse_nonsense("--rows", rows)
     _fresh(folder)
     return anyio.run(_demo, folder, rows, seed)
 

@@ -33,11 +33,14 @@ def runs(config: Path, *, limit: int = 20, json: Switch = False) -> int:
 
     from harvester.build import open_sink
     from harvester.config.load import load
+    from harvester.errors import UsageError
     from harvester.journal import unfinished
     from harvester.leftovers import runs_folder
     from harvester.offload import Threads
     from harvester.report import columns
 
+    if limit < 0:
+        raise UsageError(f"--limit {limit} is no number of runs", advice="Write 0 or more.")
     loaded = load(config)
     manifests = list(islice(open_sink(loaded, Threads()).runs(), limit))
     cut_short = list(islice(unfinished(runs_folder(loaded.state.path)), limit))

@@ -17,6 +17,8 @@ from harvester.errors import HarvesterError
 from harvester.events import silent
 from harvester.harvest import World
 from harvester.model import Pull
+from harvester.observe.logging import configure
+from harvester.observe.redact import Redactor
 from harvester.offload import Threads
 from harvester.plan import UNKNOWN_LATENCY, Estimate, Selection, estimate, plan, select
 from harvester.probe import count_records
@@ -47,6 +49,8 @@ async def _probe(config: Config, pulls: Sequence[Pull]) -> Mapping[str, int | No
     world = World(clock=SystemClock())
     found: dict[str, int | None] = {}
     secrets = Secrets(folder=config.path.parent)
+    redactor = Redactor(secrets.scrub)
+    configure(path=None, level="warning", scrub=secrets.scrub)
     async with wire(
         config, observe=silent, clock=world.clock, rng=world.rng, secrets=secrets, offload=world.offload
     ) as wiring:
@@ -55,7 +59,7 @@ async def _probe(config: Config, pulls: Sequence[Pull]) -> Mapping[str, int | No
             try:
                 found[pull.key] = await count_records(await wiring.access(pull), pull)
             except HarvesterError as error:
-                print(f"harvester: {error}", file=sys.stderr)
+                print(f"harvester: {redactor.error(error)}", file=sys.stderr)
 
         async with anyio.create_task_group() as group:
             for pull in pulls:

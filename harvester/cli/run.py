@@ -16,7 +16,9 @@ def run(
     *,
     tenant: Tenants = None,
     resource: Resources = None,
-    full: Switch = True,
+    full: Switch = False,
+    incremental: Switch = False,
+    since: str | None = None,
     resume: str | None = None,
     run_id: str | None = None,
     shard: str | None = None,
@@ -28,7 +30,8 @@ def run(
     """Harvest: one run over all tenants of CONFIG, or over some.
 
     Examples: `harvester run nightly.toml`; `harvester run nightly.toml --tenant 'oslo*' --resource users`;
-    `harvester run nightly.toml --resume` goes on where the last unfinished run was cut short.
+    `harvester run nightly.toml --resume` goes on where the last unfinished run was cut short;
+    `harvester run nightly.toml --incremental` pulls what changed since the last one.
 
     Parameters
     ----------
@@ -39,11 +42,16 @@ def run(
     resource
         Only this resource; may be repeated.
     full
-        Pull everything (the default, and in this version the only mode).
+        Pull everything: the default.
+    incremental
+        Pull what changed since the last committed pull, where a full one was proved complete before; in full
+        otherwise, and each `run.full_every` (7 days).
+    since
+        Pull what changed since this moment (ISO 8601, UTC unless it says otherwise); implies --incremental.
     resume
         Go on with this run, or with the newest unfinished one if no id follows.
     run_id
-        The run's id, for schedulers that have one; made from the time otherwise.
+        The run's id, for schedulers that have one; refused if it is taken. Made from the time otherwise.
     shard
         K/N: only the K-th of N parts of the tenants, to split a night over several machines.
     progress
@@ -53,13 +61,19 @@ def run(
     fail_on_empty
         Exit with 9 if the selection means no pull at all.
     log_level
-        What goes into the log, `logs/RUN.ndjson` in the state folder.
+        What goes into the log, `logs/RUN.ndjson` in the state folder, RUN being the run's id.
     """
     from harvester.cli.running import Request, carry_out
+    from harvester.config.units import parse_moment
     from harvester.harvest import Order
 
-    _ = full
-    order = Order(_selection(tenant, resource, shard), run_id=run_id, resume=resume)
+    order = Order(
+        _selection(tenant, resource, shard),
+        run_id=run_id,
+        mode=_mode(full=full, incremental=incremental or since is not None, resume=resume),
+        since=None if since is None else parse_moment(since),
+        resume=resume,
+    )
     return carry_out(
         configured(config),
         Request(order, progress, as_json=json, fail_on_empty=fail_on_empty, log_level=log_level),
@@ -103,3 +117,15 @@ def _selection(tenant: list[str] | None, resource: list[str] | None, shard: str 
     from harvester.plan import Selection, parse_shard
 
     return Selection(tuple(tenant or ()), tuple(resource or ()), parse_shard(shard) if shard else None)
+
+
+def _mode(*, full: bool, incremental: bool, resume: str | None) -> Literal["full", "incremental"]:
+    from harvester.errors import UsageError
+
+    if full and incremental:
+        raise UsageError("--full and --incremental exclude each other", advice="Leave one out.")
+    if resume is not None and (full or incremental):
+        raise UsageError(
+            "a run is resumed in the mode in which it began", advice="Leave --full or --incremental out."
+        )
+    return "incremental" if incremental else "full"

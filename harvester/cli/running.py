@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import anyio
 import orjson
+import structlog
 
 from harvester.config.load import Config
 from harvester.config.secrets import Secrets
+from harvester.errors import HarvesterError
 from harvester.events import Event, Observer
-from harvester.harvest import Order, World, harvest, pulls_of
-from harvester.observe.logging import LogObserver, configure
+from harvester.harvest import Order, World, harvest, pulls_of, run_id_of
+from harvester.observe.logging import LogObserver, configure, forget
 from harvester.observe.progress import open_progress
+from harvester.observe.redact import Redactor
 from harvester.report import summary_table
 from harvester.sinks.durable import make_folders
+from harvester.sinks.part import disk_error
 from harvester.sinks.sink import Json
 
 NOTHING = 9
+LOGS = 200
+"""Logs of runs that are kept in the state folder; one more removes the oldest."""
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +51,34 @@ def carry_out(config: Config, request: Request) -> int:
         print("harvester: the selection means no pull at all", file=sys.stderr)
         return NOTHING if request.fail_on_empty else 0
     secrets = Secrets(folder=config.path.parent)
+    world = World(secrets=secrets)
+    order = replace(request.order, run_id=run_id_of(config, request.order, world))
     folder = config.state.path / "logs"
-    make_folders(folder)
-    configure(path=folder / f"{config.name}.ndjson", level=request.log_level, scrub=secrets.scrub)
+    try:
+        make_folders(folder)
+    except OSError as error:
+        raise disk_error(error, "state folder") from None
+    configure(path=folder / f"{order.run_id}.ndjson", level=request.log_level, scrub=secrets.scrub)
+    forget(folder, newest=LOGS)
     totals = Counter(pull.application for pull in pulls)
-    with open_progress(request.progress, stream=sys.stderr, totals=totals) as progress:
-        observe = _both(progress, LogObserver())
-        world = World(secrets=secrets)
-        manifest = _run(config, request.order, observe, world)
+    with open_progress(request.progress, stream=sys.stderr, totals=totals) as progress, _told(secrets):
+        manifest = _run(config, order, _both(progress, LogObserver()), world)
     print(summary_table(manifest), file=sys.stderr)
     if request.as_json:
         sys.stdout.buffer.write(orjson.dumps(manifest, option=orjson.OPT_APPEND_NEWLINE))
     return int(manifest["exit_code"])
+
+
+@contextmanager
+def _told(secrets: Secrets) -> Iterator[None]:
+    """Errors leave without a live secret in them; a bug of ours leaves its traceback in the log."""
+    try:
+        yield
+    except HarvesterError as error:
+        raise Redactor(secrets.scrub).error(error) from None
+    except Exception:
+        _log.error("run_crashed", exc_info=True)
+        raise
 
 
 def _run(config: Config, order: Order, observe: Observer, world: World) -> Json:

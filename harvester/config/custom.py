@@ -106,6 +106,7 @@ def provider_of(name: str, table: ProviderTable) -> Provider:
             largest=paging.largest,
             total_header=paging.total_header,
             sort=paging.sort,
+            date_filter=paging.date_filter,
             order=" ".join(paging.sort.values()),
         ),
         environments={"production": here},

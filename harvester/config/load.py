@@ -28,6 +28,8 @@ LATER = ("s3", "gs", "az")
 """Schemes of the contract that this version does not write to yet."""
 KEYS = ("tenant_id", "app_id", "customer_id", "user_id")
 CREDENTIALS = ("client_id", "client_secret", "access_token")
+NAMED = 10
+"""Tenants that a message names besides the first."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
@@ -53,6 +55,8 @@ class RunConfig:
     name: str
     max_duration: float | None
     """seconds"""
+    full_every: float = 7 * 86_400
+    """Seconds after which an incremental run takes a full pull by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,17 @@ def load(path: Path) -> Config:
     return _Reader(source, read_file(source)).config()
 
 
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    """A tenant that could not be reached, and why."""
+
+    tenant: str
+    source: Source
+    path: Path_
+    what: str
+    advice: str
+
+
 class _Reader:
     """One file on its way to a `Config`."""
 
@@ -87,6 +102,7 @@ class _Reader:
         self._file = file
         self._literals: list[str] = []
         self._remarks: list[str] = []
+        self._lacking: list[_Lack] = []
 
     def config(self) -> Config:
         file = self._file
@@ -95,11 +111,12 @@ class _Reader:
             name: self._application(name, table, providers) for name, table in file.applications.items()
         }
         tenants = tuple(self._tenants(applications, providers))
+        self._refuse_lacking()
         return Config(
             path=self._source.path,
             sink=self._sink(),
             state=StateConfig(self._path(("state", "path"), file.state.path), file.state.token_cache),
-            run=RunConfig(file.run.name, self._duration()),
+            run=self._run(),
             applications=applications,
             tenants=tenants,
             providers=providers,
@@ -154,12 +171,16 @@ class _Reader:
             self._source.refuse(path, "not a path", "Name a folder, as in ./lake.")
         return Path(text)
 
-    def _duration(self) -> float | None:
-        text = self._file.run.max_duration
+    def _run(self) -> RunConfig:
+        table = self._file.run
+        longest = None if table.max_duration is None else self._duration("max_duration", table.max_duration)
+        return RunConfig(table.name, longest, self._duration("full_every", table.full_every))
+
+    def _duration(self, key: str, text: str) -> float:
         try:
-            return None if text is None else parse_duration(text)
+            return parse_duration(text)
         except ValueError as error:
-            self._source.refuse(("run", "max_duration"), f'"{text}" is no duration', str(error))
+            self._source.refuse(("run", key), f'"{text}" is no duration', str(error))
 
     def _application(
         self, name: str, table: ApplicationTable, providers: Mapping[str, Provider]
@@ -294,10 +315,6 @@ class _Reader:
                 what = f'tenant {table.id}: {provider.name} has no resource "{name}"'
                 source.refuse((*path, "resources"), what, did_you_mean(name, known))
         keys = {key: value for key in KEYS if (value := getattr(table, key)) is not None}
-        for key in provider.tenant_keys:
-            if key not in keys:
-                what = f'tenant {table.id}: {provider.name} needs "{key}"'
-                source.refuse(path, what, "Every tenant of this provider has one of its own.")
         for key, value in keys.items():
             if not value or not value.isprintable():  # it becomes a header, or a piece of a path
                 source.refuse((*path, key), f"tenant {table.id}: empty, or with a control character")
@@ -310,10 +327,28 @@ class _Reader:
             keys=keys,
             credentials=self._credentials(source, path, table),
         )
-        lack = lack_of(provider, application, tenant)
-        if lack is not None:
-            source.refuse(path, f"tenant {table.id}: {lack.what}", lack.advice)
+        missing = next((key for key in provider.tenant_keys if key not in keys), None)
+        if missing is not None:
+            what, advice = (
+                f'{provider.name} needs "{missing}"',
+                "Every tenant of this provider has one of its own.",
+            )
+            self._lacking.append(_Lack(table.id, source, path, what, advice))
+        elif lack := lack_of(provider, application, tenant):
+            self._lacking.append(_Lack(table.id, source, path, lack.what, lack.advice))
         return tenant
+
+    def _refuse_lacking(self) -> None:
+        """All tenants that lack something at once, so that a list of thousands is mended in one go."""
+        if not self._lacking:
+            return
+        first, *others = self._lacking
+        what = f"tenant {first.tenant}: {first.what}"
+        if others:
+            named = ", ".join(f"{lack.tenant} ({lack.what})" for lack in others[:NAMED])
+            more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+            what += f"; {len(others)} other tenants lack something too: {named}{more}"
+        first.source.refuse(first.path, what, first.advice)
 
     def _url(self, path: Path_, url: str | None, source: Source | None = None) -> None:
         """https only, http for loopback alone; nothing in it but an address."""

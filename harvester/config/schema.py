@@ -22,6 +22,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class RunTable(Table, frozen=True):
     name: Annotated[str, Meta(pattern=RUN_NAME)] = "harvest"
     max_duration: str | None = None
+    full_every: str = "7d"
 
 
 class SinkTable(Table, frozen=True):
@@ -89,6 +90,7 @@ class PagingTable(Table, frozen=True):
     largest: Positive | None = None
     total_header: str = "X-Total-Count"
     sort: dict[str, str] = {}
+    date_filter: bool = False
 
 
 class ResourceTable(Table, frozen=True):

@@ -111,7 +111,8 @@ class Secrets:
         self._environ: Mapping[str, str] = os.environ if environ is None else environ
         self._folder = folder or Path()
         self._found: dict[SecretRef, Secret | SecretError] = {}
-        self._looking = threading.Lock()
+        self._looking: dict[SecretRef, threading.Lock] = {}
+        self._entering = threading.Lock()
         self._scrubber = Scrubber()
 
     def resolve(self, ref: SecretRef) -> Secret:
@@ -119,7 +120,9 @@ class Secrets:
 
         Blocks: a file is read, or a program runs for up to 30 s. For start-up, not for the hot path.
         """
-        with self._looking:
+        with self._entering:
+            looking = self._looking.setdefault(ref, threading.Lock())
+        with looking:  # of this reference alone: other programs run meanwhile
             if ref not in self._found:
                 try:
                     self._found[ref] = Secret(self._sought(ref))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
+
+from harvester.errors import UsageError
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|KiB|MiB|GiB)?")
 _FACTOR = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -27,3 +30,18 @@ def parse_duration(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError("Write a duration such as 90s, 30min, 6h or 1d.")
     return seconds
+
+
+def parse_moment(text: str) -> str:
+    """`2026-11-20T02:00:00+01:00` -> `2026-11-20T01:00:00.000Z`; a date, or no zone, means UTC.
+
+    Raises `UsageError` with the forms.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{text!r} is no moment", advice="Write a date, as in 2026-11-20, or 2026-11-20T02:00:00Z."
+        ) from None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,8 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from yarl import URL
 
+from harvester.config.urls import is_loopback
 from harvester.errors import ConfigError
-
-_LOCAL_NAMES = frozenset({"localhost", "localhost."})
 
 
 def permitted(text: str) -> URL:
@@ -35,15 +33,6 @@ def permitted(text: str) -> URL:
             advice="Use https://, http is for loopback.",
         )
     return url
-
-
-def is_loopback(host: str) -> bool:
-    if host.lower() in _LOCAL_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:

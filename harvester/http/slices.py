@@ -94,6 +94,18 @@ def identify(lines: Sequence[bytes], key: tuple[str, ...]) -> tuple[list[str], l
     return [row_id or "" for row_id, _ in pairs], [version for _, version in pairs]
 
 
+class _Status(msgspec.Struct):
+    status: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_status = msgspec.json.Decoder(_Status)
+
+
+def is_tombstone(record: bytes) -> bool:
+    """Whether a record says of itself that it is deleted: its `status` is `tobedeleted`."""
+    return b'"tobedeleted"' in record and bytes(_status.decode(record).status) == b'"tobedeleted"'
+
+
 def with_parent(record: bytes, key: str, parent_id: str) -> bytes:
     """A child's line that says whose it is: `key` in front, unless the record names it itself.
 

@@ -46,6 +46,8 @@ class Paging:
     """Parameters that ask for the order by id; dropped for the pull when the server refuses them."""
     order: str = ""
     """The same in words, for the certificate: `sourcedId asc`."""
+    date_filter: bool = False
+    """Whether the dialect has a filter `dateLastModified>=`: what changed since a time can be asked for."""
     spellings: tuple[tuple[str, str], ...] = ()
     """Other (limit, offset) spellings to try when the server is seen to ignore the offset."""
 
@@ -109,6 +111,12 @@ class Provider:
     def resource(self, name: str) -> Resource | None:
         """The resource of that name."""
         return next((r for r in self.resources if r.name == name), None)
+
+    def dates(self, name: str) -> bool:
+        """Whether a resource can be asked for what changed since a time."""
+        resource = self.resource(name)
+        flat = resource is not None and resource.shape == "pages" and resource.parent is None
+        return flat and self.paging.date_filter
 
     @property
     def defaults(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ FLYT_ONEROSTER = Provider(
         largest=100,
         sort=BY_ID,
         order="sourcedId asc",
+        date_filter=True,
         spellings=(("limit", "offset"),),
     ),
     environments={

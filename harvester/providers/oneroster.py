@@ -13,7 +13,7 @@ GRADEBOOK = "/ims/oneroster/gradebook/v1p2"
 RESOURCES = "/ims/oneroster/resources/v1p2"
 
 BY_ID = {"sort": "sourcedId", "orderBy": "asc"}
-PAGING = Paging(page_size=100, sort=BY_ID, order="sourcedId asc")
+PAGING = Paging(page_size=100, sort=BY_ID, order="sourcedId asc", date_filter=True)
 
 DEFAULTS = frozenset({"orgs", "academicSessions", "courses", "classes", "users", "enrollments"})
 """The roster. Subsets of these (schools, students, terms ...) would double it; demographics are sensitive."""
@@ -41,7 +41,9 @@ _GRADEBOOK_1P2: dict[str, tuple[str, ...]] = {
     "assessmentResults": (),
 }
 _SINGULAR = {"classes": "class", "gradingPeriods": "gradingPeriod", "academicSessions": "academicSession"}
-_OF_CLASSES = {"lineItems": "lineItems", "results": "results", "categories": "categories"}
+_OF_CLASSES_1P1 = ("lineItems", "results")
+_OF_CLASSES_1P2 = (*_OF_CLASSES_1P1, "categories")
+"""getCategoriesForClass came with 1.2; in 1.1 categories belong to no class."""
 
 
 def collections(names: dict[str, tuple[str, ...]], service: str = "") -> tuple[Resource, ...]:
@@ -74,7 +76,7 @@ ONEROSTER_V1P1 = Provider(
     resources=(
         *collections(_ROSTERING),
         *collections(_GRADEBOOK_1P1),
-        *(nested_in("classes", child) for child in _OF_CLASSES),
+        *(nested_in("classes", child) for child in _OF_CLASSES_1P1),
         *collections({"resources": ()}),
         nested_in("classes", "resources"),
         nested_in("courses", "resources"),
@@ -91,7 +93,7 @@ ONEROSTER_V1P2 = Provider(
     resources=(
         *collections(_ROSTERING, ROSTERING),
         *collections(_GRADEBOOK_1P2, GRADEBOOK),
-        *(nested_in("classes", child, GRADEBOOK) for child in _OF_CLASSES),
+        *(nested_in("classes", child, GRADEBOOK) for child in _OF_CLASSES_1P2),
         *collections({"resources": ()}, RESOURCES),
         *(nested_in(parent, "resources", RESOURCES) for parent in ("classes", "courses", "users")),
     ),

@@ -9,6 +9,7 @@ Order of writes, and what is true at any moment:
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from harvester.sinks.durable import make_folders, move_folder, put, write_synced
 from harvester.sinks.frames import Compression, read_lines
 from harvester.sinks.page_journal import PageJournal
 from harvester.sinks.part import PartsWriter, disk_error
+from harvester.sinks.pointing import pointed
 from harvester.sinks.sink import Json, Staged
 
 T = TypeVar("T")
@@ -81,13 +83,10 @@ class LocalSink:
 
     async def point(self, pull: Pull, run: Run, manifest: Json) -> None:
         place = layout.pointer(pull)
-        newest = self._read(place)
-        if newest is not None and newest["started"] > run.started:
-            return  # an old run that was resumed does not hide a newer snapshot
-        path = str(layout.pull_folder(pull, run))
-        pointer = {"run": run.id, "started": run.started, "path": path, "mode": pull.mode, "increments": []}
-        data = orjson.dumps(pointer | {k: manifest[k] for k in ("records", "finished")}, option=_PRETTY)
-        await self._guarded(lambda: put(self.root / place, data, aside=self._aside), pull.key)
+        pointer = pointed(self._read(place), str(layout.pull_folder(pull, run)), run, manifest)
+        if pointer is not None:
+            data = orjson.dumps(pointer, option=_PRETTY)
+            await self._guarded(lambda: put(self.root / place, data, aside=self._aside), pull.key)
 
     async def hold(self, staged: Staged, manifest: Json) -> None:
         place = layout.pull_folder(staged.pull, staged.run)
@@ -186,10 +185,23 @@ class LocalSink:
                     advice="`harvester verify` says what is damaged.",
                 ) from None
 
+    def finished(self, run: str) -> Json | None:
+        return self._read(layout.run_manifest(run))
+
     def runs(self) -> Iterator[Json]:
         folder = self.root / layout.RUNS
-        for path in sorted(folder.glob("*.json"), reverse=True) if folder.is_dir() else ():
-            manifest = self._read(layout.RUNS / path.name)
+        try:
+            names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208 - glob would hide what it may not read
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise SinkError(
+                f"can't list the runs: {error.strerror}",
+                where=str(folder),
+                advice="Check the sink and its permissions.",
+            ) from None
+        for name in names:
+            manifest = self._read(layout.RUNS / name) if name.endswith(".json") else None
             if manifest is not None:
                 yield manifest
 

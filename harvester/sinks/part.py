@@ -63,6 +63,8 @@ class PartsWriter:
         self._quarantine: list[bytes] = []
         self._quarantined: OpenPart | None = None
         self.records = 0
+        self.tombstones = 0
+        """Of the records, those that their provider calls deleted; counted by who writes them."""
         self.quarantined = 0
 
     async def write(self, records: Sequence[bytes]) -> None:
@@ -84,7 +86,8 @@ class PartsWriter:
     def note(self, entry: dict[str, Any]) -> None:
         """Tell the journal how far the reading has come, once all that was written so far is on disk."""
         if self._journal is not None:
-            self._notes.append(Note(self.records, orjson.dumps({**entry, "at": self.records})))
+            counts = {"at": self.records, "tombstones": self.tombstones}
+            self._notes.append(Note(self.records, orjson.dumps({**entry, **counts})))
 
     @property
     def journaled(self) -> bool:
@@ -164,6 +167,7 @@ class PartsWriter:
             self._pending, self._notes = saved.pending, deque(saved.pending_notes)
             self._pending_bytes = sum(map(len, self._pending)) + len(self._pending)
             self.records = saved.records
+            self.tombstones = orjson.loads(saved.notes[-1])["tombstones"] if saved.notes else 0
             return saved.notes
 
         return await self.guarded(recover)

@@ -112,6 +112,10 @@ class Sink(Protocol):
         """The records of that pull, part by part. Blocks, so call it from a thread."""
         ...
 
+    def finished(self, run: str) -> Json | None:
+        """The manifest of that run, once it has ended."""
+        ...
+
     def runs(self) -> Iterator[Json]:
         """Manifests of finished runs, newest first."""
         ...

@@ -102,6 +102,9 @@ class StdoutSink:
     def staged(self) -> Sequence[str]:
         return self.spool.staged()
 
+    def finished(self, run: str) -> Json | None:
+        return self.spool.finished(run)
+
     def runs(self) -> Iterator[Json]:
         return self.spool.runs()
 

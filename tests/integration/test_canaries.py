@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -50,7 +51,8 @@ def test_no_secret_shows_anywhere(tmp_path: Path, faults: str) -> None:
         for path in (tmp_path / folder).rglob("*")
         if path.is_file()
     }
-    log = (tmp_path / "state" / "logs" / "emulated.ndjson").read_text()
+    (path,) = (tmp_path / "state" / "logs").glob("*.ndjson")
+    log = path.read_text()
     assert "pull_finished" in log
     for secret in secrets:
         for form in _forms(secret):
@@ -62,6 +64,25 @@ def test_no_secret_shows_anywhere(tmp_path: Path, faults: str) -> None:
             assert not re.search(rb"Bearer [A-Za-z0-9_-]{8}", data), path
     assert not re.search(r"Bearer [A-Za-z0-9_-]{8}", said)
     assert "oauth_signature=" not in said + log
+
+
+@pytest.mark.parametrize("faults", ["", "500:0.2,html:0.1,truncate:0.2", "poison:3"])
+def test_no_person_shows_anywhere_but_in_the_records(tmp_path: Path, faults: str) -> None:
+    options = ["--faults", faults] if faults else []
+    with emulator(tmp_path, "--tenants", "1", "--rows", "150", *options) as config:
+        words = ("--json", "--log-level", "debug", "--resource", "users", "--resource", "persons")
+        done = command("run", config, *words, cwd=tmp_path)
+        said = done.stdout + done.stderr + command("show", config, "--tenant", "*", cwd=tmp_path).stdout
+    lake, state = tmp_path / "lake", tmp_path / "state"
+    persons = set()
+    for part in lake.rglob("part-*.ndjson.gz"):
+        for line in gzip.decompress(part.read_bytes()).split(b"\n")[:-1]:
+            persons |= set(re.findall(rb"[\w.+-]+@[\w.-]+\w", line))
+    assert len(persons) > 100
+    for path in (*lake.rglob("*.json"), *state.rglob("*")):
+        if path.is_file():
+            said += path.read_bytes().decode(errors="replace")
+    assert not [person for person in persons if person.decode() in said]
 
 
 def _forms(secret: str) -> set[str]:

@@ -32,7 +32,9 @@ def test_shards_cover_every_tenant_exactly_once() -> None:
     assert set().union(*shards) == {tenant.id for tenant in TENANTS}
 
 
-@pytest.mark.parametrize("text", ["0/4", "5/4", "x", "1", "1/0", "-1/2", "1/2/3"])
+@pytest.mark.parametrize(
+    "text", ["0/4", "5/4", "x", "1", "1/0", "-1/2", "1/2/3", "²/4", "1/4\n", "1/" + "9" * 5000]
+)
 def test_a_shard_that_is_none_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):
         parse_shard(text)

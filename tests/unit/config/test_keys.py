@@ -21,6 +21,7 @@ WHOLE = """\
 [run]
 name = "every-key"
 max_duration = "4h"
+full_every = "3d"
 
 [sink]
 url = "./lake"
@@ -91,6 +92,7 @@ offset = "skip"
 page_size = 200
 largest = 500
 total_header = "X-Total"
+date_filter = true
 sort = { order = "id", by = "asc" }
 
 [[providers.my-sis.resources]]
@@ -160,6 +162,7 @@ def _holds_tables(kind: object) -> bool:
 def test_run_sink_and_state_become_what_they_say(tmp_path: Path) -> None:
     config = whole(tmp_path)
     assert (config.run.name, config.name, config.run.max_duration) == ("every-key", "every-key", 4 * 3600.0)
+    assert config.run.full_every == 3 * 86_400
     assert (config.sink.url, config.sink.compression) == ("./lake", "none")
     assert (config.sink.part_size, config.sink.require) == (1 << 20, "repaired")
     assert config.state.path == Path("here")  # from the working directory, like the sink
@@ -214,6 +217,7 @@ def test_a_declared_provider_becomes_what_it_says(tmp_path: Path) -> None:
         page_size=200,
         largest=500,
         total_header="X-Total",
+        date_filter=True,
         sort={"order": "id", "by": "asc"},
         order="id asc",
     )
@@ -239,7 +243,7 @@ def test_what_is_left_out_is_as_the_documents_say(tmp_path: Path) -> None:
         '[sink]\nurl = "x"\n[applications.a]\nprovider = "flyt-oneroster"\n'
         'client_id = "env:I"\nclient_secret = "env:S"\n',
     )
-    assert (config.run.name, config.run.max_duration) == ("harvest", None)
+    assert (config.run.name, config.run.max_duration, config.run.full_every) == ("harvest", None, 7 * 86_400)
     assert (config.sink.compression, config.sink.part_size) == ("gzip", 256 * 2**20)
     assert config.sink.require == "probable"
     assert (config.state.path, config.state.token_cache) == (Path("state"), True)

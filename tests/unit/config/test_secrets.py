@@ -11,7 +11,9 @@ import pickle
 import random
 import re
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -343,6 +345,36 @@ def test_values_shorter_than_four_characters_stay() -> None:
     secrets.remember(Secret("abc"))
     secrets.remember(Secret(""))
     assert secrets.scrub("abcdef") == "abcdef"
+
+
+def test_secrets_are_sought_side_by_side() -> None:
+    both = threading.Barrier(2)
+
+    class Slow(dict[str, str]):
+        def __getitem__(self, name: str) -> str:
+            both.wait(timeout=20)  # nobody passes before the other is looking too
+            return f"secret of {name}"
+
+    secrets = Secrets(environ=Slow())
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(secrets.resolve, (SecretRef("env", "A"), SecretRef("env", "B"))))
+    assert [secret.reveal() for secret in found] == ["secret of A", "secret of B"]
+
+
+def test_one_reference_is_sought_once_however_many_threads_want_it() -> None:
+    sought: list[str] = []
+
+    class Counted(dict[str, str]):
+        def __getitem__(self, name: str) -> str:
+            sought.append(name)
+            time.sleep(0.05)
+            return "secret"
+
+    secrets = Secrets(environ=Counted())
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(secrets.resolve, [SecretRef("env", "A")] * 8))
+    assert sought == ["A"]
+    assert {secret.reveal() for secret in found} == {"secret"}
 
 
 def test_scrubbing_equals_the_plain_way_of_doing_it() -> None:

@@ -210,3 +210,25 @@ def test_thousands_of_tenants_load_with_a_resource_each(tmp_path: Path) -> None:
     config = listed(tmp_path, "t.csv", f"id,application,tenant_id,resources\n{rows}")
     assert len(config.tenants) == 5001
     assert config.tenants[5000].keys == {"tenant_id": f"{4999:036d}"}
+
+
+def test_all_tenants_that_lack_something_are_named_at_once(tmp_path: Path) -> None:
+    main = GOOD + '[applications.skole]\nprovider = "flyt-skole"\nclient_id = "me"\nclient_secret = "env:S"\n'
+    rows = "".join(f"t{n},skole,{'' if n % 2 else 'guid'}\n" for n in range(30))
+    with pytest.raises(ConfigError) as caught:
+        listed(tmp_path, "t.csv", f"id,application,tenant_id\n{rows}", main=main)
+    said = str(caught.value)
+    assert caught.value.where == "t.csv, line 3"
+    assert 'tenant t1: flyt-skole needs "tenant_id"' in said
+    assert "14 other tenants lack something too: t3 (" in said
+    assert "t21 (" in said
+    assert "t23" not in said
+    assert "and 4 more" in said
+    assert "t2 " not in said
+
+
+def test_paths_of_inputs_start_from_the_configuration_whatever_the_working_directory(tmp_path: Path) -> None:
+    text = GOOD.replace('client_id = "', 'ca_file = "ca.pem"\nclient_id = "', 1)
+    config = listed(tmp_path, "t.csv", "id,application\nb1,flyt\n", main=text)
+    assert config.applications["flyt"].ca_file == str(tmp_path / "ca.pem")
+    assert len(config.tenants) == 2

@@ -48,6 +48,12 @@ def test_the_collections_are_those_of_the_specifications() -> None:
     }
 
 
+def test_the_categories_of_a_class_came_with_1_2() -> None:
+    assert ONEROSTER_V1P2.resource("classes_categories") is not None
+    assert ONEROSTER_V1P1.resource("classes_categories") is None
+    assert all(ONEROSTER_V1P1.resource(f"classes_{child}") for child in ("lineItems", "results", "resources"))
+
+
 @BOTH
 def test_by_default_the_roster_is_pulled_once_and_nothing_sensitive(provider: Provider) -> None:
     assert set(provider.defaults) == DEFAULTS

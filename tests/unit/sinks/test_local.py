@@ -6,7 +6,7 @@ import errno
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,12 +40,20 @@ async def commit(sink: LocalSink, run: Run = RUN, pull: Pull = PULL, records: in
     staged = await sink.stage(pull, run)
     await staged.writer.write([b'{"sourcedId":"%d"}' % i for i in range(records)])
     parts = await staged.writer.finish()
-    manifest: dict[str, Any] = {
+    await sink.publish(staged, claimed(records, [{"name": p.name} for p in parts]))
+
+
+def claimed(records: int, parts: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+    """As much of a manifest as a sink reads."""
+    return {
+        "mode": "full",
         "records": records,
+        "tombstones": 0,
         "finished": "now",
-        "parts": [{"name": p.name} for p in parts],
+        "high_water_mark": None,
+        "certificate": {"verdict": "certified"},
+        "parts": parts,
     }
-    await sink.publish(staged, manifest)
 
 
 async def test_nothing_is_visible_before_the_commit_and_everything_after(tmp_path: Path) -> None:
@@ -54,7 +62,7 @@ async def test_nothing_is_visible_before_the_commit_and_everything_after(tmp_pat
     await staged.writer.write([b"{}"])
     await staged.writer.finish()
     assert visible(tmp_path) == []
-    await sink.publish(staged, {"records": 1, "finished": "now", "parts": []})
+    await sink.publish(staged, claimed(1))
     place = f"oneroster-v1p2/users/tenant=oslo/dt={RUN.day}/run={RUN.id}"
     assert visible(tmp_path) == [
         "_current/oneroster-v1p2/users/oslo.json",
@@ -92,11 +100,22 @@ async def test_a_held_pull_is_not_visible_to_readers(tmp_path: Path) -> None:
     assert sink.current(PULL) is None
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "a..b", "x\0", "x" * 300, "~"])
+OUTSIDE = ["../x", "a/b", "", ".", "..", "..a", "a/../b", "a\\b", "a\n", "x\0", "x" * 300, "~"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
 async def test_a_name_that_could_leave_the_lake_is_refused(tmp_path: Path, name: str) -> None:
     for pull in (Pull("p", "a", name, "users"), Pull("p", "a", "t", name), Pull(name, "a", "t", "users")):
         with pytest.raises(SinkError):
             await sink_in(tmp_path).stage(pull, RUN)
+
+
+@pytest.mark.parametrize("name", ["a..b", "a..", "a.-_b", "0", "x" * 128])
+async def test_a_name_that_the_configuration_allows_is_a_folder(tmp_path: Path, name: str) -> None:
+    sink, pull = sink_in(tmp_path), Pull("p", "a", name, "users")
+    await commit(sink, pull=pull)
+    assert (sink.current(pull) or {})["records"] == 3
+    assert visible(tmp_path)[0] == f"_current/p/users/{name}.json"
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "open", "rename"])
