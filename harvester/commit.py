@@ -119,6 +119,9 @@ def certificate_of(certificate: Certificate) -> dict[str, Any]:
             "rounds": certificate.rounds,
         },
         "total": {"first": certificate.total_first, "last": certificate.total_last},
+        "delta": None
+        if (delta := certificate.delta) is None
+        else {"from": delta.since, "rows": delta.rows, "rounds": delta.rounds},
         "unique": certificate.unique,
         "poisoned_offsets": list(certificate.poisoned),
         "notes": list(certificate.notes),

@@ -174,6 +174,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Delta:
+    """What was asked for again because it was modified during a pull."""
+
+    since: str
+    """by the server's clock, less a margin"""
+    rows: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """What a pull may claim of its completeness, and why."""
 
@@ -206,3 +216,10 @@ class Certificate:
     notes: tuple[str, ...] = ()
     """Oddities met and dealt with: a silent cap, shorter pages, a refused sort."""
     assumptions: tuple[str, ...] = ()
+    delta: Delta | None = None
+    longest: int = 0
+    """Rows of the longest page."""
+    newest: str = ""
+    """The latest `dateLastModified` seen."""
+    day_stamps: bool = False
+    """Some of these name the day alone."""

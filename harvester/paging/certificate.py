@@ -8,6 +8,7 @@ everything else is `uncertified`, and says why.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import lgamma, log
 
@@ -49,6 +50,10 @@ class Evidence:
     """rows of the longest page"""
     undated: bool = False
     """Some row has no date."""
+    newest: bytes = b""
+    """the latest date of a row"""
+    day_stamps: bool = False
+    """Some dates name the day alone."""
     max_age: int = 0
     """seconds that an answer had lain in a cache, at most"""
     total_first: int | None = None
@@ -77,6 +82,13 @@ class Evidence:
         self.total_last = total
         self.total_lowest = min(self.total_lowest, total)
         self.total_highest = max(self.total_highest, total)
+
+    def see_dates(self, versions: Sequence[bytes]) -> None:
+        if versions:
+            shortest = min(map(len, versions))
+            self.undated |= shortest == 0
+            self.day_stamps |= shortest <= len("2026-11-20")
+            self.newest = max(self.newest, *versions)
 
     def count_join(self, by_id: Join, by_version: Join, shared: int = 0) -> None:
         """`shared`: rows in which the two windows overlap."""
@@ -140,6 +152,9 @@ def certify(evidence: Evidence, order: OrderWitness, *, order_asked: str | None)
         pages=evidence.pages,
         poisoned=tuple(sorted(evidence.poisoned)),
         notes=tuple(evidence.notes),
+        longest=evidence.longest,
+        newest=evidence.newest.decode(errors="replace"),
+        day_stamps=evidence.day_stamps,
     )
     doubt = _doubt(evidence, drift=drift, missing=missing)
     assumed = assumptions(evidence, order)

@@ -226,7 +226,7 @@ class Pager:
         evidence.unique += len(rows)
         evidence.duplicates += len(page.ids) - len(rows)
         evidence.longest = max(evidence.longest, len(page.ids))
-        evidence.undated |= b"" in page.versions
+        evidence.see_dates(page.versions)
         evidence.count_total(page.total)
         if self.trust_total and page.total is not None and page.total < page.end and rows:
             evidence.note(f"the stated total of {page.total} is too low")
