@@ -103,6 +103,7 @@ async def _read(collection: Collection, target: Small, history: History | None =
             group.cancel_scope.cancel()  # pages asked for ahead that turned out not to be needed
     if failure is not None:
         raise failure
+    pager.evidence.max_age = collection.tally.max_age
     for note in collection.notes:
         pager.note(note)
     return pager

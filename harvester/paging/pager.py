@@ -218,7 +218,11 @@ class Pager:
 
     def _only_a_look(self, page: Page) -> bool:
         """Whether a page behind a short one shows nothing but its end: that is no link of the chain."""
-        return not self._reached_back and self._mender.continues(page)
+        return not self._reaches_back(page) and self._mender.continues(page)
+
+    def _reaches_back(self, page: Page) -> bool:
+        """Whether a look was meant to find the end of a table that had shrunk."""
+        return self._previous is not None and page.window.offset < self._stride.behind(self._previous)
 
     def _tally(self, page: Page, rows: list[int]) -> None:
         evidence = self._evidence
@@ -303,7 +307,7 @@ class Pager:
             junk = (not news or rows) and all(
                 row in page.flaws for row in rows
             )  # what it adds to any page is no progress
-            if junk and (not self._reached_back or (page.ids and self._stride.is_short(page))):
+            if junk and (not self._reaches_back(page) or (page.ids and self._stride.is_short(page))):
                 self._refute_total(max(self._frontier, page.end))
                 self._end(proved=True)
                 return
@@ -354,7 +358,8 @@ class Pager:
             self._refute_total(self._frontier)
             self._end(proved=False)
             return
-        self._line.append(self._stride.window(last.end - back), confirms=True)
+        start = min(last.end - back, self._stride.behind(last) - 1)
+        self._line.append(self._stride.window(start), confirms=True)
 
     def _refute_total(self, end: int) -> None:
         total = self._total

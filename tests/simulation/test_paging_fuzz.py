@@ -13,60 +13,95 @@ import pytest
 
 from harvester.errors import PagingError
 from harvester.model import Certificate, Window
-from harvester.paging.pager import HistoryNeeded, Pager
+from harvester.paging.pager import Ahead, HistoryNeeded, Pager, Ready
 from tests.simulation.table import IDS, Table
 
 SEEDS = int(os.environ.get("SEEDS", "4000"))
 
 
-def pull(table: Table, pager: Pager, rng: random.Random, late: float = 0.0) -> tuple[list[str], Certificate]:
-    """Drive `pager` against `table`; pages come back in random order. The ids written, and the claim.
-
-    `late`: the share of requests that fail and are answered much later, behind all that are out by then.
-    """
-    written: list[str] = []
-    flying: list[Window] = []
-    delayed: list[Window] = []
-    for _ in range(200_000):
-        flying += pager.wanted()
-        if pager.done:
-            break
-        if not flying or (delayed and rng.random() < 0.1):
-            flying, delayed = flying + delayed, []
-        assert flying, "nothing asked for and not done: a hang"
-        window = flying.pop(rng.randrange(len(flying)))
-        if rng.random() < late:
-            delayed.append(window)
-            continue
-        page = table.page(window)
-        if page is None:
-            pager.failed(window)
-        else:
-            pager.received(page)
-        while True:
-            try:
-                for ready in pager.ready():
-                    written += [ready.page.ids[i] for i in ready.rows]
-            except HistoryNeeded:
-                pager.remember([row_id for row_id in written if not row_id.startswith("\0")])
-                continue
-            break
-        if pager.done:
-            break
-    else:
-        raise AssertionError("endless")
-    return written, pager.certificate()
-
-
 @dataclass
-class World:
+class Drive:
+    """Drives a pager against a table; pages come back in random order."""
+
     table: Table
     pager: Pager
     rng: random.Random
-    late: float
+    late: float = 0.0
+    """The share of requests that fail and are answered much later, behind all that are out by then."""
+    killed: float = 0.0
+    """The share of answers at which the process dies, and another one goes on."""
+    written: list[str] = field(default_factory=list)
+    journal: list[Ready] = field(default_factory=list)
+    ahead: Ahead | None = None
+
+    def __call__(self) -> tuple[list[str], Certificate]:
+        """The ids written, and the claim."""
+        flying: list[Window] = []
+        delayed: list[Window] = []
+        for _ in range(200_000):
+            flying += self.pager.wanted()
+            if self.pager.done:
+                return self.written, self.pager.certificate()
+            if not flying or (delayed and self.rng.random() < 0.1):
+                flying, delayed = flying + delayed, []
+            assert flying, "nothing asked for and not done: a hang"
+            window = flying.pop(self.rng.randrange(len(flying)))
+            if self.rng.random() < self.late:
+                delayed.append(window)
+                continue
+            page = self.table.page(window)
+            if page is None:
+                self.pager.failed(window)
+            else:
+                self.pager.received(page)
+            self.write()
+            if self.pager.done:
+                return self.written, self.pager.certificate()
+            if self.journal and self.rng.random() < self.killed:
+                flying, delayed = [], []
+                self.die()
+        raise AssertionError("endless")
+
+    def write(self) -> None:
+        while True:
+            try:
+                for ready in self.pager.ready():
+                    self.written += [ready.page.ids[i] for i in ready.rows]
+                    self.journal.append(ready)
+                    self.ahead = self.pager.ahead
+            except HistoryNeeded:
+                self.pager.remember(_sound(self.written))
+            else:
+                return
+
+    def die(self) -> None:
+        """Another pager sees again what this one saw, and goes on."""
+        old = self.pager
+        self.pager = Pager(old.limit, width=old.width, order_asked=old.order_asked)
+        written: list[str] = []
+        for ready in self.journal:
+            try:
+                rows = self.pager.replay(ready)
+            except HistoryNeeded:
+                self.pager.remember(_sound(written))
+                rows = self.pager.replay(ready)
+            assert rows == ready.rows, "another pager would have written other rows"
+            written += [ready.page.ids[i] for i in rows]
+        assert self.ahead is not None
+        self.pager.go_on(self.ahead)
+        self.write()
 
 
-def world(seed: int) -> World:
+def _sound(ids: list[str]) -> list[str]:
+    return [row_id for row_id in ids if not row_id.startswith("\0")]
+
+
+def pull(table: Table, pager: Pager, rng: random.Random) -> tuple[list[str], Certificate]:
+    """One undisturbed pull: the ids written, and the claim."""
+    return Drive(table, pager, rng)()
+
+
+def world(seed: int) -> Drive:
     rng = random.Random(seed)
     rows = rng.choice([0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 150])
     order = rng.choice(["id", "id", "id", "modified", "newest", "random"])
@@ -89,7 +124,8 @@ def world(seed: int) -> World:
     )
     asked = "id" if order == "id" and rng.random() < 0.7 else None
     pager = Pager(limit, width=rng.choice([1, 2, 4, 8]), order_asked=asked)
-    return World(table, pager, rng, rng.choice([0.0, 0.0, 0.1, 0.3]))
+    late, killed = rng.choice([0.0, 0.0, 0.1, 0.3]), rng.choice([0.0, 0.0, 0.0, 0.02])
+    return Drive(table, pager, rng, late, killed)
 
 
 @dataclass
@@ -107,7 +143,7 @@ class Score:
         self.pulls += 1
         again = f"again with: world({seed})"
         try:
-            written, certificate = pull(table, it.pager, it.rng, it.late)
+            written, certificate = it()
         except PagingError:
             assert not calm or table.order == "random", f"a calm table was refused; {again}"
             self.verdicts[table.order, "refused"] += 1
