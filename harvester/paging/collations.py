@@ -120,13 +120,19 @@ def alike(ids: Sequence[str]) -> bool:
     """Whether ids are digits and letters of one case, equally long, with hyphens in a UUID's places alone."""
     size = len(ids[0])
     whole = "".join(ids)
-    if len(whole) != size * len(ids) or not whole.isascii() or any(len(row_id) != size for row_id in ids):
+    if set(map(len, ids)) != {size} or not whole.isascii():
         return False
     if size == 36 and all(whole[place::36] == "-" * len(ids) for place in _HYPHENS):
         whole = whole.replace("-", "")
         if len(whole) != 32 * len(ids):
             return False
     return whole.isalnum() and (whole == whole.lower() or whole == whole.upper())
+
+
+def agreeing(ids: Sequence[str]) -> frozenset[str]:
+    """The collations that can't differ for ids that are `alike` and stand in order of their code points."""
+    halves = len(ids[0]) == 36 and (ids[0][0] < "8") == (ids[-1][0] < "8")
+    return LIKE_CODEPOINT | {"uuid, signed halves"} if halves else LIKE_CODEPOINT
 
 
 class Mirrored:

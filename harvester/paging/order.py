@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from harvester.paging.collations import COLLATIONS, LIKE_CODEPOINT, Collation, alike, descending, way
+from harvester.paging.collations import COLLATIONS, Collation, agreeing, alike, descending, way
 from harvester.paging.learned import LearnedOrder
 
 ENOUGH_PAIRS = 25
@@ -40,10 +40,12 @@ class OrderWitness:
         """Take one page's ids, in the server's order, into account, and the rows' dates."""
         if not ids:
             return
-        known: frozenset[str] = frozenset().union(*self._recent)
-        mine = frozenset(ids)
-        fresh = min(len(ids) - 1, len(mine - known)) if known else len(ids) - 1
-        self._recent.append(mine)
+        known: frozenset[str] = frozenset()
+        fresh = len(ids) - 1
+        if self._rows < LEARNING:  # beyond, a pair more or less is nothing
+            known, mine = known.union(*self._recent), frozenset(ids)
+            fresh = min(fresh, len(mine - known)) if known else fresh
+            self._recent.append(mine)
         self.pairs += fresh
         self._rows += len(ids)
         if self._ways:
@@ -53,9 +55,10 @@ class OrderWitness:
 
     def _compare(self, ids: Sequence[str]) -> None:
         seen = {}
-        plain = way(ids, COLLATIONS["codepoint"]) if alike(ids) else None
+        plain = way(ids, COLLATIONS["codepoint"]) if alike(ids) else 0
+        agree = agreeing(ids) if plain else ()
         for name, before in self._ways.items():
-            now = plain if plain is not None and name in LIKE_CODEPOINT else way(ids, COLLATIONS[name])
+            now = plain if name in agree else way(ids, COLLATIONS[name])
             if now == 2 or (now and before in (0, now)):
                 seen[name] = before if now == 2 else now
         self._ways = seen
