@@ -96,11 +96,9 @@ async def harvest(
     with lock(config.state.path):
         sink = open_sink(config, world.offload)
         recovered = _recovered(config, order)
-        run = recovered.run if recovered else Run(order.run_id or new_run_id(world), world.clock.wall())
         pulls = _pulls(config, order, recovered)
         await sink.open()
-        if recovered is None:
-            _refuse_known(config, sink, run.id)
+        run = recovered.run if recovered else Run(_fresh_id(config, order, sink, world), world.clock.wall())
         await sweep(config.state.path, sink, run, world.clock.wall(), observe)
         if order.mode == "incremental" and not recovered:
             every = config.run.full_every
@@ -235,17 +233,26 @@ def _recovered(config: Config, order: Order) -> Recovered | None:
     return next(unfinished(folder), None) if order.resume == "newest" else recover(folder, order.resume)
 
 
-def _refuse_known(config: Config, sink: Sink, run: str) -> None:
+def _fresh_id(config: Config, order: Order, sink: Sink, world: World) -> str:
     """An id names one run: a second one would write over the first one's manifest and mix their journals."""
+    if order.run_id is None:
+        while _known(config, sink, run := new_run_id(world)):
+            pass  # within one second, and with the same dice
+        return run
+    if _known(config, sink, order.run_id):
+        raise UsageError(
+            f"there is a run {order.run_id} already",
+            advice=f"Give this one another --run-id, or go on with that one: --resume {order.run_id}.",
+        )
+    return order.run_id
+
+
+def _known(config: Config, sink: Sink, run: str) -> bool:
     try:
-        known = (runs_folder(config.state.path) / f"{run}.journal").exists()
+        begun = (runs_folder(config.state.path) / f"{run}.journal").exists()
     except OSError as error:
         raise disk_error(error, "state folder") from None
-    if known or sink.finished(run) is not None:
-        raise UsageError(
-            f"there is a run {run} already",
-            advice=f"Give this one another --run-id, or go on with that one: --resume {run}.",
-        )
+    return begun or sink.finished(run) is not None
 
 
 def _pulls(config: Config, order: Order, recovered: Recovered | None) -> list[Pull]:
