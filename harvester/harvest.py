@@ -18,6 +18,7 @@ from harvester.clock import Clock, SystemClock
 from harvester.commit import Outcome
 from harvester.config.load import Config
 from harvester.config.secrets import Secrets
+from harvester.dialects import Dialects
 from harvester.errors import UsageError
 from harvester.events import Observer, silent
 from harvester.http.client import Connector, TCPConnector
@@ -100,6 +101,7 @@ async def harvest(
             journals=pages_folder(config.state.path, run),
             guards=config.guards,
             shape=f"{config.sink.compression}, parts of {config.sink.part_size} bytes",
+            dialects=Dialects(config.state.path / "dialects", world.offload),
             resumed=recovered is not None,
         )
         journal = Journal(runs_folder(config.state.path), run.id)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 Verdict = Literal["certified", "repaired", "probable", "uncertified"]
+Strategy = Literal["offset", "keyset", "links", "document"]
 Mode = Literal["full", "incremental", "backfill"]
 
 VERDICTS: tuple[Verdict, ...] = ("certified", "repaired", "probable", "uncertified")
@@ -68,6 +69,8 @@ class Application:
     signature: Literal["HMAC-SHA256", "HMAC-SHA1"] | None = None
     sort: bool | None = None
     """Whether pages are asked for in order of their id; None: as the provider declares."""
+    keyset: bool | None = None
+    """Whether large collections are read by id; None: where a probe proves that it works."""
     filter: str | None = None
     fields: tuple[str, ...] = ()
     ca_file: str | None = None
@@ -199,3 +202,5 @@ class Certificate:
     notes: tuple[str, ...] = ()
     """Oddities met and dealt with: a silent cap, shorter pages, a refused sort."""
     assumptions: tuple[str, ...] = ()
+    strategy: Strategy = "offset"
+    """How the collection was read."""

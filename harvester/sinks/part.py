@@ -32,6 +32,10 @@ SYNC_EVERY = 32
 """Frames between two fsyncs of a part that grows: a power cut costs at most these 8 MiB again."""
 
 
+LANE = 1_000
+"""Numbers of parts set aside for each id range of a pull that reads several at once."""
+
+
 class PartsWriter:
     """The parts of one pull, in a staging folder that nobody reads yet."""
 
@@ -44,8 +48,12 @@ class PartsWriter:
         offload: Offload,
         where: str,
         journal: PageJournal | None = None,
+        lane: int = 0,
     ) -> None:
+        """`lane`: of several id ranges that are written at once, the one whose parts these are."""
         self._folder = folder
+        self._lane = lane
+        self._lanes: dict[int, PartsWriter] = {}
         self._compression: Compression = compression
         self._encode = ENCODE[compression]
         self._suffix = SUFFIX[compression]
@@ -66,6 +74,22 @@ class PartsWriter:
         self.tombstones = 0
         """Of the records, those that their provider calls deleted; counted by who writes them."""
         self.quarantined = 0
+
+    def lane(self, number: int) -> PartsWriter:
+        """A writer of the same pull for another id range; `finish` puts its parts behind those before."""
+        if number == self._lane:
+            return self
+        if number not in self._lanes:
+            self._lanes[number] = PartsWriter(
+                self._folder,
+                compression=self._compression,
+                part_size=self._part_size,
+                offload=self._offload,
+                where=self._where,
+                journal=None if self._journal is None else self._journal.lane(number),
+                lane=number,
+            )
+        return self._lanes[number]
 
     async def write(self, records: Sequence[bytes]) -> None:
         """Append records, each without a newline. What is not a full frame yet stays in memory."""
@@ -105,14 +129,25 @@ class PartsWriter:
         size, self._pending_bytes = self._pending_bytes, 0
         await self.guarded(lambda: self._append(records, size))
 
+    @property
+    def _number(self) -> int:
+        """Of the part that grows, or of the next one."""
+        if (self._lane or self._lanes) and len(self._closed) >= LANE:
+            raise SinkError(
+                f"more than {LANE} parts of one range of ids",
+                where=self._where,
+                advice="Let parts be larger (`sink.part_size`), or set `keyset = false` for the application.",
+            )
+        return self._lane * LANE + len(self._closed)
+
     def _append(self, records: list[bytes], size: int) -> None:
         if self._open is None:
-            self._open = OpenPart(self._folder / part_name(len(self._closed), self._suffix))
+            self._open = OpenPart(self._folder / part_name(self._number, self._suffix))
         data = self._encode(b"\n".join(records) + b"\n")
         self._open.append(data, size, len(records))
         self._frames += 1
         if self._journal is not None:
-            frame = Frame(len(self._closed), len(data), size, len(records), crc32(data))
+            frame = Frame(self._number, len(data), size, len(records), crc32(data))
             self._journal.append([frame.line(), *map(checked, self._due())])
             if self._frames % SYNC_EVERY == 0:
                 self._open.sync()
@@ -161,7 +196,9 @@ class PartsWriter:
         journal = self._journal
 
         def recover() -> list[bytes]:
-            saved = salvage(self._folder, journal, self._compression, self._part_size)
+            alone = not self._lane and not journal.has_lanes
+            numbers = None if alone else range(self._lane * LANE, (self._lane + 1) * LANE)
+            saved = salvage(self._folder, journal, self._compression, self._part_size, numbers)
             self._closed, self._open = saved.closed, saved.open
             self._frames = saved.frames
             self._pending, self._notes = saved.pending, deque(saved.pending_notes)
@@ -177,7 +214,11 @@ class PartsWriter:
         if self._pending:
             await self._flush()
         await self.guarded(self._finish)
-        return tuple(self._closed)
+        parts = list(self._closed)
+        for _, lane in sorted(self._lanes.items()):
+            parts += await lane.finish()
+            self.tombstones += lane.tombstones
+        return tuple(parts)
 
     def _finish(self) -> None:
         self._close_part()
@@ -192,6 +233,8 @@ class PartsWriter:
         for part in (self._open, self._quarantined, self._journal):
             if part is not None:
                 part.abandon()
+        for lane in self._lanes.values():
+            lane.abandon()
 
     async def guarded(self, call: Callable[[], T]) -> T:
         """Do something with the files, off the event loop. Raises `SinkError` when the disk fails."""
