@@ -185,7 +185,8 @@ class PartsWriter:
         names = [part.name for part in self._closed]
         if self._open is not None:
             names.append(self._open.path.name)
-        return chain((line for name in names for line in read_lines(self._folder / name)), self._pending)
+        own = chain((line for name in names for line in read_lines(self._folder / name)), self._pending)
+        return chain(own, *(lane.written() for _, lane in sorted(self._lanes.items())))
 
     async def recover(self) -> list[bytes]:
         """Go on with what an earlier process has written here: its notes, as far as their records are whole.
@@ -217,6 +218,7 @@ class PartsWriter:
         parts = list(self._closed)
         for _, lane in sorted(self._lanes.items()):
             parts += await lane.finish()
+            self.records += lane.records
             self.tombstones += lane.tombstones
         return tuple(parts)
 

@@ -187,3 +187,15 @@ async def test_a_configured_filter_is_kept_beside_the_ids(tmp_path: Path) -> Non
         assert claim(tmp_path / "id")["strategy"] == "keyset"
         assert claim(tmp_path / "offset")["strategy"] == "offset"
         assert lines(tmp_path / "id") == lines(tmp_path / "offset") != []
+
+
+async def test_a_guard_sees_all_ranges(tmp_path: Path) -> None:
+    async with Emulator(tenants=1, rows=900, providers=ONE) as emulator:
+        config = keyed(emulator, tmp_path)
+        for night in ("first", "second"):
+            manifest = await run(config, resources=["users"], run_id=night)
+            assert manifest["exit_code"] == 0, manifest["results"]
+        rows = emulator.tenant(PROVIDER, TENANT).collection("users")
+        del rows[: len(rows) // 2]
+        manifest = await run(config, resources=["users"], run_id="third")
+        assert manifest["exit_code"] == 10, manifest["results"]
