@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from harvester.checking import check_all
 from harvester.config.load import Config, load
+from harvester.config.secrets import Secrets
 from harvester.emulator.server import Emulator
+from harvester.plan import Selection
 from tests.harvesting import Lake, configure, run
 
 pytestmark = pytest.mark.anyio
@@ -199,3 +202,22 @@ async def test_a_guard_sees_all_ranges(tmp_path: Path) -> None:
         del rows[: len(rows) // 2]
         manifest = await run(config, resources=["users"], run_id="third")
         assert manifest["exit_code"] == 10, manifest["results"]
+
+
+async def test_check_says_whether_it_can_be_read_by_id_and_remembers(tmp_path: Path) -> None:
+    for spec, proved in (("", True), ("filter:refused", False)):
+        async with Emulator(tenants=1, rows=900, providers=ONE, faults=spec) as emulator:
+            config = keyed(emulator, tmp_path / str(proved))
+            words = []
+            spent = []
+            for _ in range(2):
+                before = emulator.requests.get(f"{PROVIDER}/{TENANT}/users", 0)
+                found = await check_all(config, Selection(), Secrets())
+                (users,) = (finding for finding in found if finding.resource == "users")
+                assert users.dialect is not None
+                assert users.dialect.keyset is proved
+                words.append(users.row()[4])
+                spent.append(emulator.requests[f"{PROVIDER}/{TENANT}/users"] - before)
+            assert words[0] == words[1]
+            assert ("not by id" in words[0]) is not proved
+            assert spent[1] == 2 < spent[0]
