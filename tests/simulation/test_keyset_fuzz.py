@@ -109,6 +109,15 @@ VICES = (
 )
 
 
+def _sorts(collation: str, ids: list[str]) -> bool:
+    """Whether a collation has keys for ids of this kind."""
+    try:
+        COLLATIONS[collation](ids)
+    except ValueError:
+        return False
+    return True
+
+
 def world(seed: int) -> tuple[World, int, random.Random]:
     rng = random.Random(seed)
     kind = rng.choice(sorted(ALPHABETS))
@@ -118,7 +127,7 @@ def world(seed: int) -> tuple[World, int, random.Random]:
         size = rng.randint(2, length) if kind in ("digits", "punctuated") else length
         return "".join(rng.choices(letters, k=size))
 
-    keys: list[Key] = [key_of(name) for name in sorted(COLLATIONS) if name != "numeric" or kind == "digits"]
+    keys: list[Key] = [key_of(name) for name in sorted(COLLATIONS) if _sorts(name, [make(), make()])]
     sort = rng.choice([*keys, key_of("codepoint")])
     alike = rng.random() < 0.6
     table = World(
@@ -184,11 +193,12 @@ def test_what_is_read_by_id_is_complete_and_comes_once(block: int) -> None:
     for seed in range(block, SEEDS, 4):
         table, limit, rng = world(seed)
         sound = not table.vice and table.sort is table.filter
+        table.changes = rng.choice([0.0, 0.0, 0.0, 0.1])
         proof = find_out(table, limit)
         if isinstance(proof, str):
             seen["not proved, though sound" if sound else "not proved"] += 1
             continue
-        table.persistent = set(table.ids)
+        table.persistent, table.changed = set(table.ids), False
         table.changes = rng.choice([0.0, 0.3, 0.6])
         try:
             written, machine = pull(table, proof, limit, rng)
