@@ -11,6 +11,7 @@ import anyio
 from harvester.build import open_sink, wire
 from harvester.config.load import Config
 from harvester.config.secrets import Secrets
+from harvester.dialects import Dialects
 from harvester.errors import HarvesterError, SinkError
 from harvester.events import silent
 from harvester.harvest import World
@@ -77,6 +78,7 @@ async def check_all(config: Config, selection: Selection, secrets: Secrets) -> l
     pulls = select(config.tenants, config.applications, config.providers, selection)
     redactor = Redactor(secrets.scrub)
     limiter = anyio.CapacityLimiter(AT_ONCE)
+    dialects = Dialects(config.state.path / "dialects", world.offload)
     async with wire(
         config,
         observe=silent,
@@ -98,7 +100,7 @@ async def check_all(config: Config, selection: Selection, secrets: Secrets) -> l
                     elif resource.parent is not None:
                         date = await reach_child(access, pull)
                     else:
-                        dialect = await find_dialect(access, pull)
+                        dialect = await find_dialect(access, pull, dialects, world.clock.wall())
                         date = dialect.server_date
                     skew = None if date is None else round(date - world.clock.wall(), 1)
                     findings[pull.key] = Finding(pull.tenant, pull.resource, None, dialect, skew)
@@ -138,6 +140,7 @@ def _in_words(dialect: Dialect | None) -> str:
         "sorts" if dialect.sort else "no sort",
         *(["links"] if dialect.links else []),
         *([] if dialect.filter is None else ["filters" if dialect.filter else "no filter"]),
+        *([] if dialect.keyset is None else ["by id" if dialect.keyset else "not by id"]),
         *([f"at most {dialect.limit_cap} a page"] if dialect.limit_cap else []),
     ]
     return ", ".join(words)

@@ -37,6 +37,7 @@ class Collection:
     links: bool = False
     """Whether the server gave a `next` link that is no window of ours: it can be read by links."""
     _pages: int = 0
+    _peeked: Page | None = None
 
     @property
     def query(self) -> str:
@@ -56,8 +57,16 @@ class Collection:
         self._pages += 1
         return page
 
+    async def peek(self) -> Page:
+        """The first page, for a look: who asks for it next has it without a request."""
+        self._peeked = await self.first()
+        return self._peeked
+
     async def first(self) -> Page:
         """The first page, by the first spelling that the server takes; the refused ones are noted."""
+        if self._peeked is not None:
+            page, self._peeked = self._peeked, None
+            return page
         try:
             return await self.page(Window(0, self.spelling.page_size))
         except RefusedError as refused:
@@ -77,6 +86,11 @@ class Collection:
         if self.pull.since is not None:
             raise FilterIgnoredError("the server refuses to filter by date") from None
         raise refusal
+
+    async def narrowed(self, own_filter: str, window: Window) -> Page:
+        """A window of what a filter leaves; it stands in the place of the configured one."""
+        spelling = replace(self.spelling, extra={**self.spelling.extra, "filter": own_filter})
+        return await self._ask(f"{self.url}?{spelling.query(window)}", window, None, linked=False)
 
     def go_on(self, spelling: Spelling, notes: Sequence[str], *, links: bool) -> None:
         """Ask as an earlier process found out to ask."""

@@ -112,6 +112,7 @@ def certificate_of(certificate: Certificate) -> dict[str, Any]:
     return {
         "verdict": certificate.verdict,
         "scope": certificate.scope,
+        "strategy": certificate.strategy,
         "why": certificate.why,
         "order": {
             "asked": certificate.order_asked,

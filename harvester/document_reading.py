@@ -69,6 +69,7 @@ class Document:
             unique=table.rows,
             pages=1,
             assumptions=() if doubt else ("A2: one response is one snapshot",),
+            strategy="document",
         )
 
     def _doubt(self, table: Table) -> str:

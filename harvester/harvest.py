@@ -20,6 +20,7 @@ from harvester.clock import Clock, SystemClock
 from harvester.commit import Outcome
 from harvester.config.load import Config
 from harvester.config.secrets import Secrets
+from harvester.dialects import Dialects
 from harvester.errors import UsageError
 from harvester.events import Observer, silent
 from harvester.http.client import Connector, TCPConnector
@@ -147,6 +148,7 @@ async def carry_through(
         journals=pages_folder(begun.state, run),
         guards=config.guards,
         shape=f"{config.sink.compression}, parts of {config.sink.part_size} bytes",
+        dialects=Dialects(config.state.path / "dialects", world.offload),
         resumed=begun.again,
     )
     journal = Journal(runs_folder(begun.state), run.id)

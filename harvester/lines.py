@@ -52,6 +52,10 @@ class Lines:
         self.writer.tombstones += sum(map(is_tombstone, records))
         await self.writer.write(records)
 
+    def lane(self, number: int) -> Lines:
+        """The parts of one range of ids, of several that are written at once."""
+        return Lines(self.writer.lane(number), self.key)
+
     def note(self, entry: dict[str, Any]) -> None:
         self.writer.note(entry)
 

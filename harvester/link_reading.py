@@ -44,7 +44,7 @@ async def read_links(collection: Collection, target: Target, history: History | 
         chain.note(following, collection)
     for note in (*collection.notes, "the server pages by links alone"):
         chain.evidence.note(note)
-    return await _claim(collection, chain)
+    return replace(await _claim(collection, chain), strategy="links")
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 Verdict = Literal["certified", "repaired", "probable", "uncertified"]
+Strategy = Literal["offset", "keyset", "links", "document"]
 Mode = Literal["full", "incremental", "backfill"]
 
 VERDICTS: tuple[Verdict, ...] = ("certified", "repaired", "probable", "uncertified")
@@ -68,6 +69,8 @@ class Application:
     signature: Literal["HMAC-SHA256", "HMAC-SHA1"] | None = None
     sort: bool | None = None
     """Whether pages are asked for in order of their id; None: as the provider declares."""
+    keyset: bool | None = None
+    """Whether large collections are read by id; None: where a probe proves that it works."""
     filter: str | None = None
     fields: tuple[str, ...] = ()
     ca_file: str | None = None
@@ -223,3 +226,5 @@ class Certificate:
     """The latest `dateLastModified` seen."""
     day_stamps: bool = False
     """Some of these name the day alone."""
+    strategy: Strategy = "offset"
+    """How the collection was read."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from harvester.access import Access
 from harvester.child_reading import children_of, in_state
 from harvester.collection import Collection
+from harvester.dialects import Dialects, Finding
 from harvester.errors import RefusedError
 from harvester.http.fetch import Tally
 from harvester.http.limits import DOCUMENT
+from harvester.keyset_reading import Choice, is_possible
 from harvester.model import Page, Pull, Window
 
 
@@ -37,16 +39,24 @@ class Dialect:
     """whether it took the order asked for"""
     filter: bool | None
     """whether it filters by id; None: not tried, or nothing to try it on"""
+    keyset: bool | None
+    """whether it can be read by id; None: not tried, as it is small, or not wanted"""
+    keyset_why: str
+    """why not"""
     server_date: float | None
 
 
-async def find_dialect(access: Access, pull: Pull) -> Dialect:
-    """Read one page, and try one filter. Raises what reading a page raises."""
+async def find_dialect(access: Access, pull: Pull, dialects: Dialects, now: float) -> Dialect:
+    """Read one page, try one filter, and large collections by id. Raises what reading a page raises.
+
+    What is found out about reading by id is remembered for the next runs, and taken from there.
+    """
     resource = access.resource(pull.resource)
     tally = Tally()
     collection = access.collection(pull, resource, tally)
-    page = await collection.first()
+    page = await collection.peek()
     asked = collection.spelling.page_size
+    by_id = await _by_id(access, pull, collection, dialects, now)
     capped = page.total is not None and len(page.ids) < min(asked, page.total)
     return Dialect(
         records=len(page.ids),
@@ -55,8 +65,20 @@ async def find_dialect(access: Access, pull: Pull) -> Dialect:
         links=page.next_link is not None,
         sort=collection.spelling.order is not None,
         filter=await _filters(collection, page),
+        keyset=None if by_id is None else by_id.proof is not None,
+        keyset_why="" if by_id is None else by_id.why,
         server_date=tally.first_date,
     )
+
+
+async def _by_id(
+    access: Access, pull: Pull, collection: Collection, dialects: Dialects, now: float
+) -> Finding | None:
+    allowed = access.application.keyset
+    if allowed is False or not is_possible(collection):
+        return None
+    asked = access.asked(pull, collection.resource)
+    return await Choice(collection, dialects, asked, now, size=None, forced=allowed is True).finding()
 
 
 async def _filters(collection: Collection, page: Page) -> bool | None:

@@ -16,20 +16,23 @@ import anyio
 from harvester.access import Access
 from harvester.child_reading import read_children
 from harvester.clock import Clock
+from harvester.collection import Collection
 from harvester.commit import Account, Outcome, State, commit
 from harvester.comparison import Side, by_id, compare, compared_in_manifest
 from harvester.config.guards import Guards
 from harvester.delta_repair import repair_by_delta
+from harvester.dialects import Dialects
 from harvester.document_reading import read_document
 from harvester.errors import FilterIgnoredError, HarvesterError, QuotaError, SinkError
 from harvester.events import Notice, Observer, PullFinished, PullStarted
 from harvester.guarding import Comparison, reasons
 from harvester.history import History
 from harvester.http.fetch import Tally
+from harvester.keyset_reading import Choice, is_possible
 from harvester.lines import Lines
 from harvester.model import Certificate, Pull, Run, Verdict
 from harvester.providers.dialect import Resource
-from harvester.reading import go_on_reading, read_collection
+from harvester.reading import go_on_reading, read_best, read_collection
 from harvester.sinks.page_journal import PageJournal, StaleError
 from harvester.sinks.sink import Sink, Staged
 
@@ -48,6 +51,8 @@ class Harvest:
     guards: Guards
     shape: str
     """How the sink cuts and packs parts: pages can't be added to parts of another shape."""
+    dialects: Dialects
+    """What was found out about the sources."""
     resumed: bool = False
     """Whether an earlier process of this run may have left something to go on with."""
 
@@ -240,11 +245,31 @@ async def _read_one(access: Access, pull: Pull, stage: Stage, history: History |
         counts = {"parents": children.parents, "skipped": children.skipped, "missing": children.missing}
         return Read(resource.path, children.certificate, {"children_of": resource.parent, **counts})
     collection = access.collection(pull, resource, stage.tally)
+    choice = _choice(access, pull, stage, collection)
     if history is not None:
-        lines, certificate = history.lines, await go_on_reading(collection, history)
+        lines, certificate = history.lines, await go_on_reading(collection, history, choice)
+    elif choice is not None:
+        lines, certificate = await read_best(choice, stage.fresh)
     else:
         lines, certificate = await read_collection(collection, stage.fresh)
     return Read(collection.query, await repair_by_delta(collection, lines, certificate))
+
+
+def _choice(access: Access, pull: Pull, stage: Stage, collection: Collection) -> Choice | None:
+    """Whether a collection may be read by id: never in part, and not where the configuration forbids it."""
+    allowed = access.application.keyset
+    if allowed is False or pull.mode != "full" or not is_possible(collection):
+        return None
+    harvest = stage.harvest
+    newest = harvest.sink.current(pull)
+    return Choice(
+        collection,
+        harvest.dialects,
+        stage.asked,
+        now=harvest.clock.wall(),
+        size=None if newest is None else int(newest["records"]),
+        forced=allowed is True,
+    )
 
 
 def _finished(outcome: Outcome) -> PullFinished:

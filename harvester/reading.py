@@ -1,16 +1,19 @@
-"""Reading a collection, whichever way its server pages: by windows, by another spelling of them, by links."""
+"""Reading a collection, whichever way its server pages: by id, by windows in some spelling, by links."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from harvester import link_reading
+from harvester import keyset_reading, link_reading
 from harvester.collection import Collection
+from harvester.dialects import Finding
 from harvester.history import History
-from harvester.lines import Target
+from harvester.keyset_reading import Choice, go_on_keyset, read_keyset
+from harvester.lines import Lines, Target
 from harvester.link_reading import read_links
 from harvester.model import Certificate
+from harvester.paging.keyset import KeysetBrokenError
 from harvester.paging.pager import OffsetIgnoredError
 from harvester.sinks.page_journal import StaleError
 from harvester.window_reading import read_windows
@@ -38,8 +41,31 @@ async def read_collection(
                 raise
 
 
-async def go_on_reading(collection: Collection, history: History) -> Certificate:
+async def read_best(choice: Choice, fresh: Callable[[], Awaitable[Lines]]) -> tuple[Lines, Certificate]:
+    """The same for a collection that may be read by id, where that is proved to work."""
+    collection = choice.collection
+    finding = await choice.finding()
+    if finding is not None and finding.proof is not None:
+        try:
+            lines = await fresh()
+            return lines, await read_keyset(collection, lines, finding.proof, choice.size or 0)
+        except KeysetBrokenError as broken:
+            await choice.remember(Finding(None, str(broken)))
+            collection.notes.append(f"reading by id was given up: {broken}")
+    elif finding is not None:
+        collection.notes.append(f"not read by id: {finding.why}")
+    return await read_collection(collection, fresh)
+
+
+async def go_on_reading(collection: Collection, history: History, choice: Choice | None) -> Certificate:
     """Read on where an earlier process of the run stopped. Raises `StaleError` where that is not possible."""
+    if history.kind == keyset_reading.KIND:
+        try:
+            return await go_on_keyset(collection, history)
+        except KeysetBrokenError as broken:
+            if choice is not None:
+                await choice.remember(Finding(None, str(broken)))
+            raise StaleError(f"reading by id was given up: {broken}") from None
     read = read_links if history.kind == link_reading.KIND else read_windows
     try:
         return await read(collection, history.lines, history)

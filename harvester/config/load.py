@@ -225,6 +225,7 @@ class _Reader:
             tenant_in=table.tenant_in,
             signature=table.signature,
             sort=table.sort,
+            keyset=table.keyset,
             filter=table.filter,
             fields=tuple(table.fields),
             trust_env=table.trust_env,

@@ -76,6 +76,7 @@ class ApplicationTable(Table, frozen=True):
     tenant_in: Literal["body", "header", "none"] | None = None
     signature: Literal["HMAC-SHA256", "HMAC-SHA1"] | None = None
     sort: bool | None = None
+    keyset: bool | None = None
     filter: str | None = None
     fields: list[str] = []
     trust_env: bool = False

@@ -160,7 +160,7 @@ class Api:
                 _change(rows, self.dice)
             flyt = tenant.provider == "flyt-oneroster" and not faults.ignore_capitals
             query = read_query(request.query, largest=LARGEST.get(tenant.provider, 10_000), any_case=flyt)
-            listing = Listing(request, chosen(rows, query), query, envelope_of(child or name))
+            listing = Listing(request, chosen(rows, query, faults.filter), query, envelope_of(child or name))
             return await serve(listing, faults, self.dice)
         except QueryError as error:
             return imsx(version, error.status, error.minor, str(error))

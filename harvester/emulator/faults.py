@@ -34,6 +34,8 @@ class Faults:
     """every page is said to be there"""
     latency: float = 0.0
     """seconds"""
+    deepslow: float = 0.0
+    """seconds more for a page at offset 100,000; grows with the offset"""
     rate: float = 0.0
     """requests a second beyond which it answers 429: a bucket of one second"""
     concurrency: int = 0
@@ -63,6 +65,9 @@ class Faults:
     """a limit beyond is a 422"""
     refuse_sort: bool = False
     refuse_unknown: bool = False
+    filter: str = ""
+    """`ignored`, `refused` (a 400), `nocase` (ids are compared without case), `exclusive` (`>=` is taken for
+    `>`), `refuse-inclusive` (`>=` is a 400)"""
     disorder: bool = False
     """rows in an order of no meaning"""
     changes: float = 0.0

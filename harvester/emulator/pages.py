@@ -59,6 +59,8 @@ async def serve(listing: Listing, faults: Faults, dice: Dice) -> web.StreamRespo
         return web.json_response({"detail": "unknown parameter"}, status=400)
     if faults.largest and int(request.query.get("limit", 0)) > faults.largest:
         return web.json_response({"detail": f"limit beyond {faults.largest}"}, status=422)
+    if faults.deepslow:
+        await asyncio.sleep(faults.deepslow * query.offset / 100_000)
     rows = [*listing.rows, *FLAWED] if faults.flaws else listing.rows
     rows = _in_disorder(rows, dice) if faults.disorder else rows
     page, total = _cut(rows, _as_understood(request, query, faults), faults), len(rows)

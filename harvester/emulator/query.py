@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from harvester.emulator.roster import Record, Row
 LIMIT = 100
 
 _PREDICATE = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(!=|>=|<=|=|>|<|~)\s*'((?:[^']|'')*)'\s*")
+_BEHIND = re.compile(r"\s*sourcedId\s*(>=|>)\s*'((?:[^']|'')*)'\s*")
 _JOINT = re.compile(r"(AND|OR)\b", re.IGNORECASE)
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "=": lambda a, b: a == b,
@@ -68,15 +70,31 @@ def _number(text: str | None, name: str, default: int, *, least: int) -> int:
     return int(text)
 
 
-def chosen(rows: Sequence[Row], query: Query) -> list[Row]:
+def chosen(rows: Sequence[Row], query: Query, vice: str = "") -> list[Row]:
     """The rows that the filter lets through, in the order asked for; by id where none is."""
-    kept = [row for row in rows if matches(row.value, query.filter)] if query.filter else list(rows)
+    kept = _filtered(rows, query.filter, vice) if query.filter and vice != "ignored" else list(rows)
     if query.sort and kept and query.sort != "sourcedId":
         # A field that no record has sorts nothing, as the specification wants it.
         kept.sort(key=lambda row: (_text(_reach(row.value, query.sort)), row.id))
     if query.descending:
         kept.reverse()
     return kept
+
+
+def _filtered(rows: Sequence[Row], text: str, vice: str) -> list[Row]:
+    if vice == "refused" or (vice == "refuse-inclusive" and ">=" in text):
+        raise QueryError("invalid_filter_field", "this filter is not supported")
+    if vice == "exclusive":
+        text = text.replace(">=", ">")
+    behind = _BEHIND.fullmatch(text)
+    if behind is None:
+        return [row for row in rows if matches(row.value, text)]
+    own = behind[2].replace("''", "'")
+    if vice == "nocase":
+        holds = _OPERATORS[behind[1]]
+        return [row for row in rows if holds(row.id.lower(), own.lower())]
+    cut = bisect_left if behind[1] == ">=" else bisect_right  # rows stand in order of id
+    return list(rows[cut(rows, own, key=lambda row: row.id) :])
 
 
 def matches(record: Record, text: str) -> bool:

@@ -63,6 +63,11 @@ class PageJournal:
         self._about = {"schema_version": SCHEMA_VERSION, **about}
         self._fd = -1
 
+    def lane(self, number: int) -> PageJournal:
+        """The journal of another id range of the same pull, beside this one."""
+        path = self.path.with_name(f"{self.path.name}.{number}")
+        return PageJournal(path, {**self._about, "lane": number}, self.began)
+
     def append(self, lines: Sequence[bytes]) -> None:
         if self._fd < 0:
             self._open()
@@ -92,6 +97,17 @@ class PageJournal:
     def remove(self) -> None:
         self.abandon()
         self.path.unlink(missing_ok=True)
+        for lane in self._lanes:
+            lane.unlink(missing_ok=True)
+
+    @property
+    def _lanes(self) -> list[Path]:
+        return list(self.path.parent.glob(f"{self.path.name}.[0-9]*"))
+
+    @property
+    def has_lanes(self) -> bool:
+        """Whether another id range of the same pull has a journal."""
+        return bool(self._lanes)
 
     def rewrite(self, frames: Sequence[Frame], notes: Sequence[Note]) -> None:
         """Start over with what is still true, in one step."""

@@ -34,6 +34,8 @@ SYNC_EVERY = 32
 
 AT_ONCE = 5_000
 """Records that are rewritten in one go, off the event loop."""
+LANE = 1_000
+"""Numbers of parts set aside for each id range of a pull that reads several at once."""
 
 
 class PartsWriter:
@@ -48,8 +50,12 @@ class PartsWriter:
         offload: Offload,
         where: str,
         journal: PageJournal | None = None,
+        lane: int = 0,
     ) -> None:
+        """`lane`: of several id ranges that are written at once, the one whose parts these are."""
         self._folder = folder
+        self._lane = lane
+        self._lanes: dict[int, PartsWriter] = {}
         self._compression: Compression = compression
         self._encode = ENCODE[compression]
         self._suffix = SUFFIX[compression]
@@ -70,6 +76,22 @@ class PartsWriter:
         self.tombstones = 0
         """Of the records, those that their provider calls deleted; counted by who writes them."""
         self.quarantined = 0
+
+    def lane(self, number: int) -> PartsWriter:
+        """A writer of the same pull for another id range; `finish` puts its parts behind those before."""
+        if number == self._lane:
+            return self
+        if number not in self._lanes:
+            self._lanes[number] = PartsWriter(
+                self._folder,
+                compression=self._compression,
+                part_size=self._part_size,
+                offload=self._offload,
+                where=self._where,
+                journal=None if self._journal is None else self._journal.lane(number),
+                lane=number,
+            )
+        return self._lanes[number]
 
     async def write(self, records: Sequence[bytes]) -> None:
         """Append records, each without a newline. What is not a full frame yet stays in memory."""
@@ -109,14 +131,25 @@ class PartsWriter:
         size, self._pending_bytes = self._pending_bytes, 0
         await self.guarded(lambda: self._append(records, size))
 
+    @property
+    def _number(self) -> int:
+        """Of the part that grows, or of the next one."""
+        if (self._lane or self._lanes) and len(self._closed) >= LANE:
+            raise SinkError(
+                f"more than {LANE} parts of one range of ids",
+                where=self._where,
+                advice="Let parts be larger (`sink.part_size`), or set `keyset = false` for the application.",
+            )
+        return self._lane * LANE + len(self._closed)
+
     def _append(self, records: list[bytes], size: int) -> None:
         if self._open is None:
-            self._open = OpenPart(self._folder / part_name(len(self._closed), self._suffix))
+            self._open = OpenPart(self._folder / part_name(self._number, self._suffix))
         data = self._encode(b"\n".join(records) + b"\n")
         self._open.append(data, size, len(records))
         self._frames += 1
         if self._journal is not None:
-            frame = Frame(len(self._closed), len(data), size, len(records), crc32(data))
+            frame = Frame(self._number, len(data), size, len(records), crc32(data))
             self._journal.append([frame.line(), *map(checked, self._due())])
             if self._frames % SYNC_EVERY == 0:
                 self._open.sync()
@@ -154,7 +187,8 @@ class PartsWriter:
         names = [part.name for part in self._closed]
         if self._open is not None:
             names.append(self._open.path.name)
-        return chain((line for name in names for line in read_lines(self._folder / name)), self._pending)
+        own = chain((line for name in names for line in read_lines(self._folder / name)), self._pending)
+        return chain(own, *(lane.written() for _, lane in sorted(self._lanes.items())))
 
     async def recover(self) -> list[bytes]:
         """Go on with what an earlier process has written here: its notes, as far as their records are whole.
@@ -165,7 +199,9 @@ class PartsWriter:
         journal = self._journal
 
         def recover() -> list[bytes]:
-            saved = salvage(self._folder, journal, self._compression, self._part_size)
+            alone = not self._lane and not journal.has_lanes
+            numbers = None if alone else range(self._lane * LANE, (self._lane + 1) * LANE)
+            saved = salvage(self._folder, journal, self._compression, self._part_size, numbers)
             self._closed, self._open = saved.closed, saved.open
             self._frames = saved.frames
             self._pending, self._notes = saved.pending, deque(saved.pending_notes)
@@ -213,7 +249,12 @@ class PartsWriter:
         if self._pending:
             await self._flush()
         await self.guarded(self._finish)
-        return tuple(self._closed)
+        parts = list(self._closed)
+        for _, lane in sorted(self._lanes.items()):
+            parts += await lane.finish()
+            self.records += lane.records
+            self.tombstones += lane.tombstones
+        return tuple(parts)
 
     def _finish(self) -> None:
         self._close_part()
@@ -228,6 +269,8 @@ class PartsWriter:
         for part in (self._open, self._quarantined, self._journal):
             if part is not None:
                 part.abandon()
+        for lane in self._lanes.values():
+            lane.abandon()
 
     async def guarded(self, call: Callable[[], T]) -> T:
         """Do something with the files, off the event loop. Raises `SinkError` when the disk fails."""

@@ -34,14 +34,23 @@ class Salvaged:
     """Notes that speak of them."""
 
 
-def salvage(folder: Path, journal: PageJournal, compression: Compression, part_size: int) -> Salvaged:
-    """Cut files and journal back to what holds. Blocks. Raises `StaleError`, `OSError`."""
+def salvage(
+    folder: Path, journal: PageJournal, compression: Compression, part_size: int, numbers: range | None
+) -> Salvaged:
+    """Cut files and journal back to what holds. Blocks. Raises `StaleError`, `OSError`.
+
+    `numbers`: of the parts that are this journal's; None: all. A range of ids has a journal of its own.
+    """
     saved = Salvaged()
     frames, notes = journal.read()
     suffix = SUFFIX[compression]
+    own = None if numbers is None else {part_name(number, suffix) for number in numbers}
     whole = sum(frame.records for frame, _ in _whole(folder, frames, suffix))
     notes = [note for note in notes if note.at <= whole]
     if not notes:
+        _remove_others(folder, saved, own)
+        if frames:
+            journal.rewrite((), ())
         return saved
     saved.notes, saved.records = [note.body for note in notes], notes[-1].at
     kept: list[Frame] = []
@@ -58,7 +67,7 @@ def salvage(folder: Path, journal: PageJournal, compression: Compression, part_s
         saved.open.cut()
     saved.frames = len(kept)
     saved.pending_notes = [note for note in notes if note.at > count]
-    _remove_others(folder, saved)
+    _remove_others(folder, saved, own)
     journal.rewrite(kept, [note for note in notes if note.at <= count])
     return saved
 
@@ -91,11 +100,11 @@ def _whole(folder: Path, frames: Sequence[Frame], suffix: str) -> Iterator[tuple
         yield frame, data
 
 
-def _remove_others(folder: Path, saved: Salvaged) -> None:
+def _remove_others(folder: Path, saved: Salvaged, own: set[str] | None) -> None:
     """Parts that hold nothing any more, and the quarantine, which is written anew from the notes."""
     kept = {part.name for part in saved.closed}
     if saved.open is not None:
         kept.add(saved.open.path.name)
-    for path in folder.iterdir():
-        if path.name not in kept:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in kept and (own is None or path.name in own or not path.name.startswith("part-")):
             path.unlink()
