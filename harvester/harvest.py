@@ -165,6 +165,7 @@ async def _carry_out(
     await sink.close_run(run, manifest)
     if all(outcome.state in SETTLED for outcome in (*earlier, *supervised.outcomes)):
         await clear(config.state.path, sink, run)
+        journal.end()  # who dies before this has a manifest to write, or staging to tidy up
     return manifest
 
 

@@ -34,6 +34,8 @@ class Recovered:
     pulls: list[Pull]
     states: dict[str, str] = field(default_factory=dict)
     """Pull key -> the last state written down."""
+    ended: bool = False
+    """Whether all is settled, the run's manifest lies in the sink, and nothing is left in staging."""
 
     @property
     def settled(self) -> int:
@@ -43,7 +45,7 @@ class Recovered:
     @property
     def unfinished(self) -> bool:
         """Whether `--resume` would have something to do."""
-        return self.settled < len(self.pulls)
+        return not self.ended
 
 
 class Journal:
@@ -77,6 +79,10 @@ class Journal:
     def settle(self, pull: Pull, state: str) -> None:
         """Write down what became of a pull."""
         self._append({"entry": "pull", "pull": pull.key, "state": state})
+
+    def end(self) -> None:
+        """Write down that nothing is left to do: every pull is settled, and the run's manifest is written."""
+        self._append({"entry": "end"})
 
     def _append(self, entry: dict[str, Any]) -> None:
         try:
@@ -112,6 +118,8 @@ def recover(folder: Path, run: str) -> Recovered:
             recovered = Recovered(Run(**entry["run"]), entry["name"], pulls)
         elif entry["entry"] == "pull" and recovered is not None:
             recovered.states[entry["pull"]] = entry["state"]
+        elif entry["entry"] == "end" and recovered is not None:
+            recovered.ended = True
     if recovered is None:
         raise UsageError(
             f"the journal of {run} does not tell what the run set out to do",

@@ -86,7 +86,7 @@ class LocalSink:
         pointer = pointed(self._read(place), str(layout.pull_folder(pull, run)), run, manifest)
         if pointer is not None:
             data = orjson.dumps(pointer, option=_PRETTY)
-            await self._guarded(lambda: put(self.root / place, data, aside=self._aside), pull.key)
+            await self._guarded(lambda: put(self.root / place, data, aside=self._aside(run)), pull.key)
 
     async def hold(self, staged: Staged, manifest: Json) -> None:
         place = layout.pull_folder(staged.pull, staged.run)
@@ -119,7 +119,7 @@ class LocalSink:
     async def close_run(self, run: Run, manifest: Json) -> None:
         def close() -> None:
             data = orjson.dumps(manifest, option=_PRETTY)
-            put(self.root / layout.run_manifest(run.id), data, aside=self._aside)
+            put(self.root / layout.run_manifest(run.id), data, aside=self._aside(run))
 
         await self._guarded(close)
 
@@ -129,11 +129,13 @@ class LocalSink:
     async def sweep(self, keep: str, before: float) -> list[str]:
         def sweep() -> list[str]:
             staging = self.root / layout.STAGING
-            folders = [path for path in staging.iterdir() if path.is_dir() and path.name != keep]
-            dead = [path for path in folders if path.stat().st_mtime < before]
-            for path in dead:
+            old = [p for p in staging.iterdir() if p.name != keep and p.stat().st_mtime < before]
+            folders = [path for path in old if path.is_dir()]
+            for path in folders:
                 shutil.rmtree(path, ignore_errors=True)
-            return sorted(path.name for path in dead)
+            for path in set(old).difference(folders):
+                path.unlink(missing_ok=True)  # a probe that never ended
+            return sorted(path.name for path in folders)
 
         return await self._guarded(sweep)
 
@@ -219,9 +221,9 @@ class LocalSink:
     def place(self, pull: Pull, run: Run) -> str:
         return str(self.root / layout.pull_folder(pull, run))
 
-    @property
-    def _aside(self) -> Path:
-        return self.root / layout.STAGING
+    def _aside(self, run: Run) -> Path:
+        """Where drafts are written: what a death leaves of them goes with the run's other leavings."""
+        return self.root / layout.STAGING / run.id
 
     def _read(self, place: PurePosixPath) -> Json | None:
         try:
