@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 CONFIG ?= configs/nightly.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all crash lint format bench ten-million docs lock clean
+.PHONY: help setup demo run test test-all crash mutants lint format bench ten-million docs lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ KILLS ?= 300
 crash: $(VENV)/.dev  ## die at KILLS random moments and at every system call, fail every call, cut the power
 	@command -v strace >/dev/null || apt-get install -y -q strace || echo "without strace, system calls are skipped"
 	KILLS=$(KILLS) EVERY_CALL=1 $(PYTEST) -s --timeout 0 tests/crash
+
+mutants: $(VENV)/.dev  ## plant bugs one at a time: does the suite catch each?
+	$(BIN)/python -m tests.mutants.run
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, and the floors of docs/architecture.md
 	$(BIN)/ruff check .
