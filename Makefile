@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 CONFIG ?= configs/nightly.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all crash mutants lint format bench ten-million docs lock clean
+.PHONY: help setup demo run test test-all crash mutants fuzz lint format bench ten-million docs lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ crash: $(VENV)/.dev  ## die at KILLS random moments and at every system call, fa
 
 mutants: $(VENV)/.dev  ## plant bugs one at a time: does the suite catch each?
 	$(BIN)/python -m tests.mutants.run
+
+EXAMPLES ?= 100000
+fuzz: $(VENV)/.dev  ## EXAMPLES of everything that a server, a disk or a person may hand us: only our own errors come out
+	EXAMPLES=$(EXAMPLES) $(PYTEST) --timeout 0 tests/property
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, and the floors of docs/architecture.md
 	$(BIN)/ruff check .
