@@ -132,6 +132,8 @@ def test_killed_at_random_moments_it_resumes_to_the_same_bytes(tmp_path: Path) -
             kills, runs, again = kills + life.kills, runs + 1, again + extra
             met += life.met
             shutil.rmtree(life.place.folder)
+            if runs % 25 == 0:
+                print(f"{kills} kills in {runs} runs so far", flush=True)
     print(
         f"{kills} kills in {runs} runs (SEED={SEED}): {runs} of {runs} resumed to identical bytes; "
         f"{again / kills:.1f} of {pages} pages fetched again a kill; met {dict(met)}; "
