@@ -119,13 +119,17 @@ class Collection:
 
 def is_older(versions: Sequence[bytes], since: str) -> bool:
     """Whether a row is more than a day older than asked for: some servers compare days, not moments."""
-    bound = datetime.fromisoformat(since) - timedelta(days=1)
+    bound = _aware(datetime.fromisoformat(since)) - timedelta(days=1)
     oldest = min(filter(None, versions), default=b"").decode(errors="replace")
     try:
         moment = datetime.fromisoformat(oldest)
     except ValueError:
         return False
-    return moment.replace(tzinfo=moment.tzinfo or UTC) < bound
+    return _aware(moment) < bound
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _leads_on(link: str | None, offset: str) -> bool:

@@ -19,6 +19,7 @@ from harvester.clock import Clock
 from harvester.commit import Account, Outcome, State, commit
 from harvester.comparison import Side, by_id, compare, compared_in_manifest
 from harvester.config.guards import Guards
+from harvester.delta_repair import repair_by_delta
 from harvester.document_reading import read_document
 from harvester.errors import FilterIgnoredError, HarvesterError, QuotaError, SinkError
 from harvester.events import Notice, Observer, PullFinished, PullStarted
@@ -240,10 +241,10 @@ async def _read_one(access: Access, pull: Pull, stage: Stage, history: History |
         return Read(resource.path, children.certificate, {"children_of": resource.parent, **counts})
     collection = access.collection(pull, resource, stage.tally)
     if history is not None:
-        certificate = await go_on_reading(collection, history)
+        lines, certificate = history.lines, await go_on_reading(collection, history)
     else:
-        _, certificate = await read_collection(collection, stage.fresh)
-    return Read(collection.query, certificate)
+        lines, certificate = await read_collection(collection, stage.fresh)
+    return Read(collection.query, await repair_by_delta(collection, lines, certificate))
 
 
 def _finished(outcome: Outcome) -> PullFinished:

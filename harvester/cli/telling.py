@@ -11,9 +11,17 @@ from harvester.sinks.sink import Sink
 
 MEANING = {
     "certified": "no record that existed throughout the pull can be missing, whatever changed meanwhile",
-    "repaired": "joined for unmodified rows, and a delta pull brought in the rest",
+    "repaired": "no record that existed throughout can be missing: the modified ones came by their dates",
     "probable": "nothing proves it complete, but everything that can be checked agrees",
     "uncertified": "nothing vouches for it",
+}
+
+
+SCOPE = {
+    "all": "all records",
+    "unmodified": "records that nobody modified during the pull",
+    "unmodified+delta": "unmodified records, and the modified ones by a delta",
+    "none": "nothing",
 }
 
 
@@ -73,8 +81,10 @@ def _certificate(manifest: Mapping[str, Any]) -> list[str]:
         f"certificate: {certificate['verdict']}: {MEANING[certificate['verdict']]}",
         f"  because: {certificate['why']}",
         f"  order asked: {order['asked'] or 'none'}",
+        f"  scope: {SCOPE.get(certificate['scope'], certificate['scope'])}",
         f"  order seen: {order['seen'] or 'none'}, over {order['pairs']:,} pairs",
         f"  joins: {joins['exact']:,} exact, {joins['drift']:,} with drift, {joins['missing']:,} missing",
+        *_repairs(certificate),
         f"  total: {_total(total)}",
     ]
     if certificate["poisoned_offsets"]:
@@ -85,6 +95,19 @@ def _certificate(manifest: Mapping[str, Any]) -> list[str]:
         lines.append(f"held: {manifest['guard']}")
     if manifest["quarantined"]:
         lines.append(f"quarantined: {manifest['quarantined']:,} records, with reasons, beside the parts")
+    return lines
+
+
+def _repairs(certificate: Mapping[str, Any]) -> list[str]:
+    """What had to be asked for again; manifests of earlier versions don't tell."""
+    joins, delta = certificate["joins"], certificate.get("delta")
+    lines = []
+    if joins.get("repaired_gaps"):
+        rounds = joins["rounds"]
+        lines.append(f"  gaps closed: {joins['repaired_gaps']:,}, in {rounds} rounds at most")
+    if delta is not None:
+        rows, rounds = delta["rows"], delta["rounds"]
+        lines.append(f"  delta: {rows:,} records modified since {delta['from']}, in {rounds} rounds")
     return lines
 
 

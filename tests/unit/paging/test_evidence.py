@@ -23,8 +23,8 @@ def page(offset: int, ids: Sequence[str]) -> Page:
         ("abcdef", "defghi", "exact"),  # one was inserted
         ("abcdef", "exfghi", "drift"),
         ("abcdef", "ghijkl", "none"),
-        ("abcdef", "feghij", "none"),  # the same two rows, the other way round
-        ("abcdef", "fxebcd", "none"),
+        ("abcdef", "feghij", "reordered"),  # the same two rows, the other way round
+        ("abcdef", "fxebcd", "reordered"),
     ],
 )
 @pytest.mark.parametrize("by_id", [True, False])
@@ -34,15 +34,8 @@ def test_pages_join_by_rows_that_stand_in_the_same_order(
     assert join(page(0, earlier), page(4, later), by_id=by_id) == found
 
 
-@pytest.mark.parametrize(("rows", "seen"), [(20, None), (21, "id asc (codepoint)")])
-def test_an_order_is_believed_from_twenty_ascending_pairs_on(rows: int, seen: str | None) -> None:
+@pytest.mark.parametrize(("rows", "seen"), [(25, None), (26, "id asc (codepoint)")])
+def test_an_order_is_believed_from_twenty_five_ascending_pairs_on(rows: int, seen: str | None) -> None:
     witness = OrderWitness()
     witness.see([f"{row:03d}x" for row in range(rows)])
     assert witness.seen == seen
-
-
-def test_one_descending_pair_refutes_an_order() -> None:
-    witness = OrderWitness()
-    witness.see([f"{row:03d}" for row in range(50)])
-    witness.see(["b", "a"])
-    assert witness.seen is None
