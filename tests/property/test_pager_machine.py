@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from harvester.errors import PagingError
 from harvester.model import Window
 from harvester.paging.pager import HistoryNeeded, Pager
-from tests.simulation.table import Table
+from tests.simulation.table import IDS, Table
 
 NUMBERS = st.integers(0, 10**6)
 
@@ -32,6 +32,8 @@ class PagerMachine(RuleBasedStateMachine):
     def begin(
         self, rows: int, order: str, limit: int, width: int, cap: int | None, total: str, seed: int
     ) -> None:
+        if cap is not None and total == "low":
+            total = "right"  # a total that is just what a capped page holds can't be told from the truth
         self.table = Table(random.Random(seed), rows, order, cap=cap, total=total)
         self.pager = Pager(limit, width=width)
         self.flying: list[Window] = []
@@ -44,8 +46,8 @@ class PagerMachine(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def insert(self, number: int) -> None:
-        self.table.now += 1.0
-        self.table.insert(f"{number % (16 * max(1, self.table.rows)) | 1:08x}")
+        rank = number % (16 * max(1, self.table.rows)) | 1
+        self.table.insert(IDS[self.table.ids_like](rank), rank)
 
     @rule(number=NUMBERS)
     def delete(self, number: int) -> None:
@@ -54,10 +56,8 @@ class PagerMachine(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def update(self, number: int) -> None:
-        self.table.now += 1.0
         if self.table.modified:
-            row_id = sorted(self.table.modified)[number % len(self.table.modified)]
-            self.table.modified[row_id] = self.table.now
+            self.table.update(sorted(self.table.modified)[number % len(self.table.modified)])
 
     # ── the pages ───────────────────────────────────────────────────────────────────────────────────────
 
