@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 CONFIG ?= configs/nightly.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all lint format simulate bench ten-million docs lock clean
+.PHONY: help setup demo run test test-all crash mutants fuzz lint format bench ten-million docs lock clean simulate
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,18 @@ test: $(VENV)/.dev  ## the default suite, within about 5 minutes on 2 cores
 
 test-all: $(VENV)/.dev  ## the default suite and the long tests
 	$(PYTEST) -m ''
+
+KILLS ?= 300
+crash: $(VENV)/.dev  ## die at KILLS random moments and at every system call, fail every call, cut the power
+	@command -v strace >/dev/null || apt-get install -y -q strace || echo "without strace, system calls are skipped"
+	KILLS=$(KILLS) EVERY_CALL=1 $(PYTEST) -s --timeout 0 tests/crash
+
+mutants: $(VENV)/.dev  ## plant bugs one at a time: does the suite catch each?
+	$(BIN)/python -m tests.mutants.run
+
+EXAMPLES ?= 100000
+fuzz: $(VENV)/.dev  ## EXAMPLES of everything that a server, a disk or a person may hand us: only our own errors come out
+	EXAMPLES=$(EXAMPLES) $(PYTEST) --timeout 0 tests/property
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, and the floors of docs/architecture.md
 	$(BIN)/ruff check .

@@ -156,10 +156,11 @@ async def carry_through(
         if not begun.journaled:
             journal.begin(run, config.name, pulls)
         manifest = await _carry_out(config, shared, todo, journal, earlier, wiring)
+        if manifest["committed"] + manifest["held"] == manifest["pulls"]:
+            await clear(begun.state, sink, run)
+            journal.end()  # who dies before this has a manifest to write, or staging to tidy up
     finally:
         journal.close()
-    if manifest["committed"] + manifest["held"] == manifest["pulls"]:
-        await clear(begun.state, sink, run)
     return manifest
 
 

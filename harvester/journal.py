@@ -32,6 +32,8 @@ class Recovered:
     pulls: list[Pull]
     states: dict[str, str] = field(default_factory=dict)
     """Pull key -> the last state written down."""
+    ended: bool = False
+    """Whether all is settled, the run's manifest lies in the sink, and nothing is left in staging."""
 
     @property
     def settled(self) -> int:
@@ -41,7 +43,7 @@ class Recovered:
     @property
     def unfinished(self) -> bool:
         """Whether `--resume` would have something to do."""
-        return self.settled < len(self.pulls)
+        return not self.ended
 
 
 class Journal:
@@ -66,6 +68,10 @@ class Journal:
     def settle(self, pull: Pull, state: str) -> None:
         """Write down what became of a pull."""
         self._file.append({"entry": "pull", "pull": pull.key, "state": state})
+
+    def end(self) -> None:
+        """Write down that nothing is left to do: every pull is settled, and the run's manifest is written."""
+        self._file.append({"entry": "end"})
 
     def close(self) -> None:
         self._file.close()
@@ -94,6 +100,8 @@ def recover(folder: Path, run: str) -> Recovered:
             recovered = Recovered(Run(**entry["run"]), entry["name"], pulls)
         elif entry["entry"] == "pull" and recovered is not None:
             recovered.states[entry["pull"]] = entry["state"]
+        elif entry["entry"] == "end" and recovered is not None:
+            recovered.ended = True
     if recovered is None:
         raise UsageError(
             f"the journal of {run} does not tell what the run set out to do",

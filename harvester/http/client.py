@@ -10,7 +10,6 @@ import asyncio
 import errno
 import ssl
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
@@ -19,6 +18,7 @@ import aiohttp
 from isal import isal_zlib
 from yarl import URL
 
+from harvester import __version__
 from harvester.errors import CeilingError, ConfigError
 from harvester.http import messages
 from harvester.http.address import Proxies, permitted, tls_context
@@ -101,7 +101,7 @@ class HttpTransport:
             connector=self._connector(ssl=self._tls, **options),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
-                "User-Agent": _user_agent(),
+                "User-Agent": f"harvester/{__version__}",
                 "Accept": "application/json, */*;q=0.1",
                 "Accept-Encoding": "gzip",
             },
@@ -326,10 +326,3 @@ async def _note_reuse(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
 ) -> None:
     context.trace_request_ctx.reused = True
-
-
-def _user_agent() -> str:
-    try:
-        return f"harvester/{version('roster-harvester')}"
-    except PackageNotFoundError:
-        return "harvester"

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -83,10 +83,10 @@ class LocalSink:
 
     async def point(self, pull: Pull, run: Run, manifest: Json) -> None:
         place = layout.pointer(pull)
-        pointer = pointed(self._read(place), str(layout.pull_folder(pull, run)), run, manifest)
+        pointer = pointed(self.pointer(pull), str(layout.pull_folder(pull, run)), run, manifest)
         if pointer is not None:
             data = orjson.dumps(pointer, option=_PRETTY)
-            await self._guarded(lambda: put(self.root / place, data, aside=self._aside), pull.key)
+            await self._guarded(lambda: put(self.root / place, data, aside=self._aside(run)), pull.key)
 
     async def hold(self, staged: Staged, manifest: Json) -> None:
         place = layout.pull_folder(staged.pull, staged.run)
@@ -97,7 +97,7 @@ class LocalSink:
 
         def move() -> None:
             if held.is_dir():  # else an earlier try came as far as this
-                put(held / layout.MANIFEST, orjson.dumps(manifest, option=_PRETTY), aside=self._aside)
+                put(held / layout.MANIFEST, orjson.dumps(manifest, option=_PRETTY), aside=self._aside(run))
                 move_folder(held, place)
 
         await self._guarded(move, pull.key)
@@ -119,7 +119,7 @@ class LocalSink:
     async def close_run(self, run: Run, manifest: Json) -> None:
         def close() -> None:
             data = orjson.dumps(manifest, option=_PRETTY)
-            put(self.root / layout.run_manifest(run.id), data, aside=self._aside)
+            put(self.root / layout.run_manifest(run.id), data, aside=self._aside(run))
 
         await self._guarded(close)
 
@@ -129,11 +129,13 @@ class LocalSink:
     async def sweep(self, keep: str, before: float) -> list[str]:
         def sweep() -> list[str]:
             staging = self.root / layout.STAGING
-            folders = [path for path in staging.iterdir() if path.is_dir() and path.name != keep]
-            dead = [path for path in folders if _older(path, before)]
-            for path in dead:
+            old = [p for p in staging.iterdir() if p.name != keep and _older(p, before)]
+            folders = [path for path in old if path.is_dir()]
+            for path in folders:
                 shutil.rmtree(path, ignore_errors=True)
-            return sorted(path.name for path in dead)
+            for path in set(old).difference(folders):
+                path.unlink(missing_ok=True)  # a probe that never ended
+            return sorted(path.name for path in folders)
 
         return await self._guarded(sweep)
 
@@ -144,14 +146,16 @@ class LocalSink:
         return self._read(layout.HELD / layout.pull_folder(pull, run) / layout.MANIFEST)
 
     def pointer(self, pull: Pull) -> Json | None:
-        return self._read(layout.pointer(pull))
+        place = layout.pointer(pull)
+        return _shaped(self._read(place), place, _POINTER)
 
     def current(self, pull: Pull) -> Json | None:
         pointer = self.pointer(pull)
         return None if pointer is None else self.manifest(pointer["path"])
 
     def manifest(self, place: str) -> Json | None:
-        return self._read(PurePosixPath(place) / layout.MANIFEST)
+        path = PurePosixPath(place) / layout.MANIFEST
+        return _shaped(self._read(path), path, {"records": int})
 
     def folder(self, pull: Pull, run: Run, *, held: bool = False) -> str:
         place = layout.pull_folder(pull, run)
@@ -219,9 +223,9 @@ class LocalSink:
     def place(self, pull: Pull, run: Run) -> str:
         return str(self.root / layout.pull_folder(pull, run))
 
-    @property
-    def _aside(self) -> Path:
-        return self.root / layout.STAGING
+    def _aside(self, run: Run) -> Path:
+        """Where drafts are written: what a death leaves of them goes with the run's other leavings."""
+        return self.root / layout.STAGING / run.id
 
     def _read(self, place: PurePosixPath) -> Json | None:
         try:
@@ -246,6 +250,25 @@ def _older(path: Path, before: float) -> bool:
         return path.stat().st_mtime < before
     except FileNotFoundError:  # a backfill beside us has just cleared it away
         return False
+
+
+_INCREMENT: Mapping[str, Any] = {"run": str, "started": float | int, "path": str, "records": int}
+_POINTER: Mapping[str, Any] = {**_INCREMENT, "increments": list}
+
+
+def _shaped(value: Json | None, place: PurePosixPath, shape: Mapping[str, Any]) -> Json | None:
+    """`value`, if it is what we write there: a file that somebody has edited is refused by its name."""
+    if value is None:
+        return None
+    fits = all(
+        isinstance(value.get(key), (kind, int) if kind is float else kind) for key, kind in shape.items()
+    )
+    inner = value.get("increments", []) if shape is _POINTER else []
+    if not fits or not all(isinstance(one, dict) for one in inner):
+        raise SinkError(f"{place} does not hold what it should", advice="Restore the file or remove it.")
+    for one in inner:
+        _shaped(one, place, _INCREMENT)
+    return value
 
 
 def _remove(staged: Staged) -> None:

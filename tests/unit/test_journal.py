@@ -57,8 +57,12 @@ def test_a_flipped_byte_is_recognised(tmp_path: Path) -> None:
     assert recover(tmp_path, RUN.id).states == {}
 
 
-def test_a_run_is_finished_when_all_its_pulls_are_committed_or_held(tmp_path: Path) -> None:
+def test_a_run_is_finished_when_its_manifest_is_written_too(tmp_path: Path) -> None:
     written(tmp_path, "committed", "held")
+    assert [found.settled for found in unfinished(tmp_path)] == [2]
+    journal = Journal(tmp_path, RUN.id)
+    journal.end()
+    journal.close()
     assert list(unfinished(tmp_path)) == []
 
 

@@ -186,3 +186,14 @@ async def test_a_pipe_that_is_closed_is_a_sink_error(tmp_path: Path) -> None:
     parts = await staged.writer.finish()
     with pytest.raises(SinkError, match="pipe"):
         await sink.publish(staged, {"parts": [{"name": part.name} for part in parts]})
+
+
+async def test_files_are_ours_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        await commit(sink_in(tmp_path))
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "lake").rglob("*"):
+        mode = path.stat().st_mode & 0o777
+        assert mode == (0o700 if path.is_dir() else 0o600), f"{path}: {mode:o}"
