@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 CONFIG ?= configs/nightly.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all lint format bench ten-million docs lock clean
+.PHONY: help setup demo run test test-all lint format simulate bench ten-million docs lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,14 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, and the floors of docs/architecture.
 format: $(VENV)/.dev  ## put the code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+SEEDS ?= 2000
+FIRST ?= 1000
+simulate: $(VENV)/.dev  ## SEEDS simulated harvests from seed FIRST on, in two processes
+	@set -e; half=$$(( ($(SEEDS) + 1) / 2 )); \
+	$(BIN)/python -m tests.simulation.scenario $(FIRST) $$half & other=$$!; \
+	$(BIN)/python -m tests.simulation.scenario $$(( $(FIRST) + half )) $$(( $(SEEDS) - half )); \
+	wait $$other
 
 bench: $(VENV)/.dev  ## the micro-benchmarks, each as a ratio to something run beside it
 	$(BIN)/python bench/run.py

@@ -27,7 +27,7 @@ from harvester.config.load import Config
 from harvester.config.secrets import Secrets
 from harvester.events import Observer
 from harvester.governor import Governor
-from harvester.http.client import HttpTransport
+from harvester.http.client import Connector, HttpTransport, TCPConnector
 from harvester.http.fetch import Fetcher
 from harvester.http.messages import Reply, Request, Transport
 from harvester.http.retry import POLICY, RetryBudget, RetryPolicy
@@ -64,6 +64,7 @@ class Wiring:
     policy: RetryPolicy
     offload: Offload
     deadline: float | None
+    connector: Connector
     _stack: AsyncExitStack
     _ledger: Ledger
     _cache: TokenCache = field(init=False)
@@ -138,7 +139,7 @@ class Wiring:
 
     async def _transport(self, application: Application) -> Transport:
         ca_file = Path(application.ca_file) if application.ca_file else None
-        transport = HttpTransport(ca_file=ca_file, trust_env=application.trust_env)
+        transport = HttpTransport(ca_file=ca_file, trust_env=application.trust_env, connector=self.connector)
         return await self._stack.enter_async_context(transport)
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -164,7 +165,11 @@ class Wiring:
         if self._token_transport is None:
             applications = self.config.applications.values()
             ca_file = next((Path(a.ca_file) for a in applications if a.ca_file), None)
-            transport = HttpTransport(ca_file=ca_file, trust_env=any(a.trust_env for a in applications))
+            transport = HttpTransport(
+                ca_file=ca_file,
+                trust_env=any(a.trust_env for a in applications),
+                connector=self.connector,
+            )
             self._token_transport = await self._stack.enter_async_context(transport)
         return self._token_transport
 
@@ -189,13 +194,16 @@ async def wire(
     secrets: Secrets,
     offload: Offload,
     policy: RetryPolicy = POLICY,
+    connector: Connector = TCPConnector,
 ) -> AsyncIterator[Wiring]:
     """Everything a run needs to reach its providers, closed in order at the end."""
     deadline = None if config.run.max_duration is None else clock.now() + config.run.max_duration
     ledger = Ledger(config.state.path)
     try:
         async with AsyncExitStack() as stack:
-            wiring = Wiring(config, observe, clock, rng, secrets, policy, offload, deadline, stack, ledger)
+            wiring = Wiring(
+                config, observe, clock, rng, secrets, policy, offload, deadline, connector, stack, ledger
+            )
             async with aclosing(wiring):
                 yield wiring
     finally:

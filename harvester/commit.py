@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from harvester import __version__
 from harvester.errors import HarvesterError
+from harvester.guarding import Reason
 from harvester.http.fetch import Tally
 from harvester.model import Certificate, Part, Pull, Verdict, weaker_than
 from harvester.sinks.sink import Json, Sink, Staged
@@ -52,12 +54,18 @@ class Account:
     """What a shape of resource has to add, e.g. jobs that were still running."""
 
 
-async def commit(sink: Sink, account: Account, require: Verdict) -> Outcome:
-    """Publish a pull in one step, or hold it where its certificate claims less than `require`."""
+async def commit(sink: Sink, account: Account, require: Verdict, against: Sequence[Reason] = ()) -> Outcome:
+    """Publish a pull in one step; hold it if its certificate claims less than `require`, or guards object.
+
+    `against`: the guards' reasons.
+    """
     pull = account.pull
     verdict = account.certificate.verdict
+    objections = [reason.message for reason in against]
     if weaker_than(verdict, require):
-        guard = f"{verdict} is weaker than the required {require}: {account.certificate.why}"
+        objections.insert(0, f"{verdict} is weaker than the required {require}: {account.certificate.why}")
+    if objections:
+        guard = "; ".join(objections)
         manifest = manifest_of(account, guard)
         await sink.hold(account.staged, manifest)
         return Outcome(pull, "held", manifest)

@@ -20,6 +20,7 @@ from harvester.config.load import Config
 from harvester.config.secrets import Secrets
 from harvester.errors import UsageError
 from harvester.events import Observer, silent
+from harvester.http.client import Connector, TCPConnector
 from harvester.http.retry import POLICY, RetryPolicy
 from harvester.journal import SETTLED, Journal, Recovered, recover, unfinished
 from harvester.leftovers import clear, pages_folder, runs_folder, sweep
@@ -63,6 +64,7 @@ class World:
     policy: RetryPolicy = POLICY
     secrets: Secrets | None = None
     """None: those that the configuration refers to"""
+    connector: Connector = TCPConnector
 
 
 async def harvest(
@@ -96,6 +98,7 @@ async def harvest(
             observe,
             config.sink.require,
             journals=pages_folder(config.state.path, run),
+            guards=config.guards,
             shape=f"{config.sink.compression}, parts of {config.sink.part_size} bytes",
             resumed=recovered is not None,
         )
@@ -137,6 +140,7 @@ async def _carry_out(
         secrets=secrets,
         offload=world.offload,
         policy=world.policy,
+        connector=world.connector,
     ) as wiring:
 
         async def run_job(job: Job) -> list[Outcome]:

@@ -30,8 +30,18 @@ Named = tuple[str, bytes]
 """An id and its line."""
 
 
-def in_order(lines: Lines, key: tuple[str, ...], *, spill: Path) -> Iterator[Named]:
-    """(id, line) in order of the id; `spill`: a folder of ours where runs may be put meanwhile."""
+class DisorderError(Exception):
+    """Records that were presumed to ascend by id do not."""
+
+
+def in_order(lines: Lines, key: tuple[str, ...], *, spill: Path, presumed: bool = False) -> Iterator[Named]:
+    """(id, line) in order of the id; `spill`: a folder of ours where runs may be put meanwhile.
+
+    `presumed`: they lie in that order by all that is known, so read them once only; `DisorderError` if not.
+    """
+    if presumed:
+        yield from _ascending(named(lines(), key))
+        return
     if _ascends(named(lines(), key)):
         yield from named(lines(), key)
         return
@@ -69,6 +79,15 @@ def _by_id(streams: Sequence[Iterator[Named]]) -> Iterator[tuple[str, dict[int, 
     merged = heapq.merge(*(numbered(i, one) for i, one in enumerate(streams)), key=itemgetter(0, 1))
     for row_id, group in groupby(merged, key=itemgetter(0)):
         yield row_id, {number: line for _, number, line in group}
+
+
+def _ascending(records: Iterator[Named]) -> Iterator[Named]:
+    last = ""
+    for record in records:
+        if record[0] < last:
+            raise DisorderError
+        last = record[0]
+        yield record
 
 
 def _ascends(records: Iterator[Named]) -> bool:

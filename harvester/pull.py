@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,18 @@ from harvester.access import Access
 from harvester.child_reading import read_children
 from harvester.clock import Clock
 from harvester.commit import Account, Outcome, State, commit
+from harvester.comparison import Side, by_id, compare, compared_in_manifest
+from harvester.config.guards import Guards
 from harvester.delta_repair import repair_by_delta
 from harvester.document_reading import read_document
 from harvester.errors import FilterIgnoredError, HarvesterError, QuotaError, SinkError
 from harvester.events import Notice, Observer, PullFinished, PullStarted
+from harvester.guarding import Comparison, reasons
 from harvester.history import History
 from harvester.http.fetch import Tally
 from harvester.lines import Lines
 from harvester.model import Certificate, Pull, Run, Verdict
+from harvester.providers.dialect import Resource
 from harvester.reading import go_on_reading, read_collection
 from harvester.sinks.page_journal import PageJournal, StaleError
 from harvester.sinks.sink import Sink, Staged
@@ -40,6 +45,7 @@ class Harvest:
     require: Verdict
     journals: Path
     """Where the run's pulls journal their pages."""
+    guards: Guards
     shape: str
     """How the sink cuts and packs parts: pages can't be added to parts of another shape."""
     resumed: bool = False
@@ -52,7 +58,7 @@ class Stage:
 
     harvest: Harvest
     pull: Pull
-    key: tuple[str, ...]
+    resource: Resource
     asked: str
     """The address and everything else that the configuration says of the pull's requests."""
     tally: Tally
@@ -74,7 +80,7 @@ class Stage:
         self.staged = staged
         assert staged.journal is not None
         self.started = staged.journal.began
-        return History(Lines(staged.writer, self.key), notes)
+        return History(Lines(staged.writer, self.resource.key), notes)
 
     def start_over(self, stale: StaleError) -> None:
         """Say why what lies there can't be gone on with."""
@@ -90,7 +96,7 @@ class Stage:
         """An empty place; what was staged before is gone."""
         await self.discard()
         self.staged = await self.harvest.sink.stage(self.pull, self.harvest.run, self._journal())
-        return Lines(self.staged.writer, self.key)
+        return Lines(self.staged.writer, self.resource.key)
 
     def _journal(self) -> PageJournal:
         name = f"{self.pull.provider}.{self.pull.resource}.{self.pull.tenant}.pages"
@@ -110,22 +116,51 @@ class Stage:
         await self.discard()
 
     async def commit(self, read: Read) -> Outcome:
-        """Make what was read durable, and publish it with its manifest in one step."""
+        """Make what was read durable, and publish it with its manifest in one step, or hold it."""
         assert self.staged is not None
+        parts = await self.staged.writer.finish()
+        compared = await self._compare(read)
+        limits = self.harvest.guards.of(self.pull.resource)
+        against = [] if compared is None else list(reasons(compared, limits))
         account = Account(
             staged=self.staged,
             pull=self.pull,
-            parts=await self.staged.writer.finish(),
+            parts=parts,
             started=self.started,
             finished=self.harvest.clock.wall(),
             tally=self.tally,
             query=read.query,
             certificate=read.certificate,
-            extra=read.extra,
+            extra={**read.extra, "compared": None if compared is None else compared_in_manifest(compared)},
         )
-        outcome = await commit(self.harvest.sink, account, self.harvest.require)
+        outcome = await commit(self.harvest.sink, account, self.harvest.require, against)
         self.staged = None
         return outcome
+
+    async def _compare(self, read: Read) -> Comparison | None:
+        """What is staged beside the last published snapshot; None where there is nothing to compare with."""
+        sink, staged = self.harvest.sink, self.staged
+        assert staged is not None
+        pointer = sink.pointer(self.pull)
+        last = None if pointer is None else sink.manifest(pointer["path"])
+        wanted = self.resource.guarded and self.harvest.guards.of(self.pull.resource).enabled
+        if pointer is None or last is None or not wanted or self.pull.mode != "full":
+            return None
+        known = Comparison(
+            run=last["run"],
+            before=last["records"] - last.get("tombstones", 0),
+            now=staged.writer.records - staged.writer.tombstones,
+            tombstones_before=last.get("tombstones", 0),
+            tombstones=staged.writer.tombstones,
+            quarantined_before=last["quarantined"],
+            quarantined=staged.writer.quarantined,
+        )
+        if self.resource.shape != "pages" or self.resource.parent is not None:
+            return replace(known, vanished=max(0, known.before - known.now), named=False)
+        old = Side(partial(sink.lines, pointer["path"], last), by_id(last["certificate"]["order"]["seen"]))
+        new = Side(staged.writer.written, by_id(read.certificate.order_seen))
+        spill = self.harvest.journals.with_suffix(".spill")
+        return await staged.writer.guarded(lambda: compare(old, new, self.resource.key, known, spill=spill))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +188,7 @@ async def run_pulls(
         access, started, tally = await reach(), harvest.clock.wall(), Tally()
         for pull in pulls:
             resource = access.resource(pull.resource)
-            stages.append(Stage(harvest, pull, resource.key, access.asked(pull, resource), tally, started))
+            stages.append(Stage(harvest, pull, resource, access.asked(pull, resource), tally, started))
             tally = Tally()  # pulls of one document share its request, which is counted once
         reads = await _read(access, pulls, stages)
         outcomes = [await stage.commit(read) for stage, read in zip(stages, reads, strict=True)]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from harvester.harvest import Order, World, harvest
 from harvester.http.retry import RetryPolicy
 from harvester.plan import Selection
 
+_RUNS = count()
+"""Two runs of one second must not get the same id."""
 QUICK = RetryPolicy(base=0.001, slow_base=0.01, cap=0.02)
 """Retries as always, without the waiting."""
 
@@ -71,7 +74,7 @@ async def run(
 ) -> Mapping[str, Any]:
     """One run of the selected part, with quick retries; the run's manifest."""
     selection = Selection((tenant,) if tenant else (), tuple(resources))
-    world = World(rng=random.Random(seed), policy=QUICK)
+    world = World(rng=random.Random(f"{seed}, run {next(_RUNS)}"), policy=QUICK)
     return await harvest(config, Order(selection, **order), observe=observe, world=world)
 
 

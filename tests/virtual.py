@@ -11,6 +11,7 @@ timeout. There is no real I/O on it; what would run in a thread runs in line.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -42,14 +43,25 @@ class _Selector:
 class VirtualLoop(asyncio.BaseEventLoop):
     """`BaseEventLoop` needs of a subclass: a selector, what to do with its events, and how to be woken."""
 
-    def __init__(self) -> None:
+    def __init__(self, dice: random.Random | None = None) -> None:
+        """`dice`: let tasks that are ready at the same moment take their turns in any order."""
         super().__init__()
         self.now = 0.0
+        self._dice = dice
         self._selector = _Selector(self)
         self._clock_resolution = 1e-9
 
     def time(self) -> float:
         return self.now
+
+    def _run_once(self) -> None:
+        if self._dice is not None and len(self._ready) > 1:
+            steps = [i for i, handle in enumerate(self._ready) if _is_step(handle)]
+            shuffled = self._dice.sample(steps, len(steps))
+            ready = list(self._ready)
+            for place, other in zip(steps, shuffled, strict=True):
+                self._ready[place] = ready[other]
+        super()._run_once()
 
     def timers(self) -> int:
         """How many timers are set and not cancelled."""
@@ -66,9 +78,23 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
 
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+        """Nobody sends signals here."""
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return True
+
     def _process_events(self, events: list[object]) -> None: ...
 
     def _write_to_self(self) -> None: ...
+
+
+def _is_step(handle: asyncio.Handle) -> bool:
+    """Whether a handle is a task's turn. Protocols' callbacks keep their order, as a kernel would."""
+    return type(getattr(handle, "_callback", None)).__name__ in (
+        "TaskStepMethWrapper",
+        "TaskWakeupMethWrapper",
+    )
 
 
 class VirtualClock:
@@ -91,7 +117,7 @@ BACKEND: tuple[str, dict[str, object]] = ("asyncio", {"loop_factory": VirtualLoo
 """For a test module's `anyio_backend` fixture."""
 
 
-def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run(main: Callable[[], Coroutine[Any, Any, T]], dice: random.Random | None = None) -> T:
     """Run to the end on a loop of its own: for property tests and simulations."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(dice)) as runner:
         return runner.run(main())

@@ -15,7 +15,7 @@ from pathlib import Path
 from cyclopts import App
 
 from harvester import __version__
-from harvester.cli import check, history, local, reading, run, streams
+from harvester.cli import check, history, local, reading, releasing, run, streams
 from harvester.errors import HarvesterError
 from harvester.observe.redact import one_line
 
@@ -37,6 +37,7 @@ app.command(run.plan)
 app.command(check.check)
 app.command(history.runs)
 app.command(history.show)
+app.command(releasing.release)
 app.command(reading.verify)
 app.command(reading.diff)
 app.command(reading.snapshot)

@@ -17,6 +17,7 @@ from harvester.config.load import Config
 from harvester.errors import SinkError, UsageError
 from harvester.model import Pull
 from harvester.offload import Threads
+from harvester.releasing import find_run
 from harvester.report import columns
 from harvester.sinks.sink import Json, Sink
 from harvester.verifying import Damage, Verified, Verifier, in_share, run_of
@@ -46,7 +47,7 @@ def show_verify(config: Config, wanted: Wanted, *, as_json: bool) -> int:
     if wanted.share < 1:
         raise UsageError(f"--share {wanted.share} is no share", advice="7 reads a seventh each day.")
     sink = open_sink(config, Threads())
-    runs = list(sink.runs()) if wanted.run is None else [_run(sink, wanted.run)]
+    runs = list(sink.runs()) if wanted.run is None else [find_run(sink, wanted.run)]
     day = datetime.now(UTC).date().toordinal()
     pulls = [
         (run, result)
@@ -90,7 +91,7 @@ def show_diff(config: Config, wanted: Wanted, other: str, *, records: bool, as_j
     """Compare two runs, and say what differs."""
     sink = open_sink(config, Threads())
     assert wanted.run is not None
-    old, new = _run(sink, wanted.run), _run(sink, other)
+    old, new = find_run(sink, wanted.run), find_run(sink, other)
     before, now = (_pulls(config, sink, run, wanted) for run in (old, new))
     spill = config.state.path / "spill"
     rows: list[dict[str, object]] = []
@@ -186,10 +187,3 @@ def _pulls(config: Config, sink: Sink, run: Json, wanted: Wanted) -> dict[tuple[
             raise SinkError(f"no pull lies in {place}", advice="`harvester verify` says what is damaged.")
         found[pull.tenant, pull.resource] = Snapshot(sink, place, manifest, resource.key)
     return found
-
-
-def _run(sink: Sink, run: str) -> Json:
-    for manifest in sink.runs():
-        if manifest["run"] == run:
-            return manifest
-    raise UsageError(f"there is no run {run}", advice="`harvester runs CONFIG` lists them.")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from harvester.config.custom import flaws_of, provider_of
+from harvester.config.guards import Guards, guards_of
 from harvester.config.place import did_you_mean, spelled
 from harvester.config.reading import Path_, Source, read_file, read_text
 from harvester.config.schema import PROVIDER, ApplicationTable, File, TenantTable
@@ -69,6 +70,7 @@ class Config:
     tenants: tuple[Tenant, ...]
     providers: Mapping[str, Provider]
     """those built in and those that the file declares"""
+    guards: Guards = field(default_factory=Guards)
     notices: tuple[str, ...] = ()
     """what a person should know that is no mistake"""
 
@@ -120,8 +122,17 @@ class _Reader:
             applications=applications,
             tenants=tenants,
             providers=providers,
+            guards=self._guards(providers),
             notices=self._notices(),
         )
+
+    def _guards(self, providers: Mapping[str, Provider]) -> Guards:
+        known = {resource.name for provider in providers.values() for resource in provider.resources}
+        for name in self._file.guards.resources:
+            if name not in known:
+                what = f'no provider has a resource "{name}"'
+                self._source.refuse(("guards", "resources", name), what, did_you_mean(name, tuple(known)))
+        return guards_of(self._file.guards)
 
     def _notices(self) -> tuple[str, ...]:
         if not self._literals:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from harvester.config.place import did_you_mean, line_of, spelled
-from harvester.config.schema import NESTED, ApplicationTable, File, ProviderTable, Table, keys_of
+from harvester.config.schema import NESTED, ApplicationTable, File, GuardTable, ProviderTable, Table, keys_of
 from harvester.errors import ConfigError
 
 AnyTable = TypeVar("AnyTable", bound=Table)
@@ -68,10 +68,15 @@ def read_file(source: Source) -> File:
     tables = read_toml(source)
     for path, key, known in unknown_keys(tables, File, ()):
         source.refuse((*path, key), f'unknown key "{key}"', did_you_mean(key, known))
-    for key, table in (("applications", ApplicationTable), ("providers", ProviderTable)):
-        named = tables.get(key)
-        for name, value in named.items() if isinstance(named, dict) else ():
-            convert(source, value, table, (key, name))  # one by one: msgspec would not tell the name
+    guards = tables.get("guards")
+    named: tuple[tuple[Path_, object, type[Table]], ...] = (
+        (("applications",), tables.get("applications"), ApplicationTable),
+        (("providers",), tables.get("providers"), ProviderTable),
+        (("guards", "resources"), guards.get("resources") if isinstance(guards, dict) else None, GuardTable),
+    )
+    for path, children, table in named:
+        for name, value in children.items() if isinstance(children, dict) else ():
+            convert(source, value, table, (*path, name))  # one by one: msgspec would not tell the name
     return convert(source, tables, File, ())
 
 
@@ -93,7 +98,7 @@ def unknown_keys(
 def _children(key: str, value: object) -> Iterator[tuple[Path_, object]]:
     if isinstance(value, list):
         yield from (((key, i), child) for i, child in enumerate(value))
-    elif key in ("applications", "providers") and isinstance(value, dict):
+    elif key in ("applications", "providers", "resources") and isinstance(value, dict):
         yield from (((key, name), child) for name, child in value.items())
     else:
         yield (key,), value

@@ -37,6 +37,24 @@ class StateTable(Table, frozen=True):
     token_cache: bool = True
 
 
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class GuardTable(Table, frozen=True):
+    enabled: bool | None = None
+    vanished_share: Share | None = None
+    vanished_count: Annotated[int, Meta(ge=0)] | None = None
+    school_share: Share | None = None
+    school_size: Positive | None = None
+    ids_share: Share | None = None
+    deleted_share: Share | None = None
+    quarantined_share: Share | None = None
+
+
+class GuardsTable(GuardTable, frozen=True):
+    resources: dict[str, GuardTable] = {}
+
+
 class LimitsTable(Table, frozen=True):
     rate: str | None = None
     concurrency: Positive | None = None
@@ -125,6 +143,7 @@ class File(Table, frozen=True):
     applications: dict[str, ApplicationTable]
     run: RunTable = RunTable()
     state: StateTable = StateTable()
+    guards: GuardsTable = GuardsTable()
     tenants: list[TenantTable] = []
     tenants_from: TenantsFromTable | None = None
     providers: dict[str, ProviderTable] = {}
@@ -135,11 +154,13 @@ NESTED: dict[type[Table], dict[str, type[Table]]] = {
         "run": RunTable,
         "sink": SinkTable,
         "state": StateTable,
+        "guards": GuardsTable,
         "applications": ApplicationTable,
         "tenants": TenantTable,
         "tenants_from": TenantsFromTable,
         "providers": ProviderTable,
     },
+    GuardsTable: {"resources": GuardTable},
     ApplicationTable: {"limits": LimitsTable},
     ProviderTable: {"paging": PagingTable, "resources": ResourceTable},
 }

@@ -25,7 +25,11 @@ from harvester.http.address import Proxies, permitted, tls_context
 from harvester.http.limits import ERROR_BODY, Ceiling
 from harvester.http.messages import Reader, Reply, Request, Transport
 
-__all__ = ["HttpTransport", "Reader", "Reply", "Request", "Transport"]
+__all__ = ["Connector", "HttpTransport", "Reader", "Reply", "Request", "TCPConnector", "Transport"]
+
+Connector = Callable[..., aiohttp.BaseConnector]
+"""Makes the connections of a session; a simulation passes its own."""
+TCPConnector: Connector = aiohttp.TCPConnector
 
 _DECODED = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
@@ -62,7 +66,7 @@ class HttpTransport:
         ca_file: Path | None = None,
         trust_env: bool = False,
         connections: int = 0,
-        connector: Callable[..., aiohttp.BaseConnector] = aiohttp.TCPConnector,
+        connector: Connector = TCPConnector,
     ) -> None:
         """`ca_file`: trusted instead of the system's authorities. `connections`: 0 is as many as permits.
 

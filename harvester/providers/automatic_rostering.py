@@ -26,7 +26,7 @@ AUTOMATIC_ROSTERING = Provider(
     tenant_keys=("customer_id", "user_id"),
     headers={"CUSTOMER_ID": "{customer_id}", "USER_ID": "{user_id}"},
     resources=(
-        Resource(name="jobs", path="/jobs", key=("jobId", "id")),
+        Resource(name="jobs", path="/jobs", key=("jobId", "id"), guarded=False),
         Resource(
             name="request",
             path="/jobs/{parent}/request",

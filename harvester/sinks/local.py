@@ -92,6 +92,17 @@ class LocalSink:
         place = layout.pull_folder(staged.pull, staged.run)
         await self._move(staged, self.root / layout.HELD / place, manifest)
 
+    async def release(self, pull: Pull, run: Run, manifest: Json) -> None:
+        held, place = self.root / self.folder(pull, run, held=True), self.root / self.folder(pull, run)
+
+        def move() -> None:
+            if held.is_dir():  # else an earlier try came as far as this
+                put(held / layout.MANIFEST, orjson.dumps(manifest, option=_PRETTY), aside=self._aside)
+                move_folder(held, place)
+
+        await self._guarded(move, pull.key)
+        await self.point(pull, run, manifest)
+
     async def _move(self, staged: Staged, target: Path, manifest: Json) -> None:
         def move() -> None:
             write_synced(staged.folder / layout.MANIFEST, orjson.dumps(manifest, option=_PRETTY))

@@ -31,7 +31,7 @@ def pointed(now: Json | None, path: str, run: Run, manifest: Json) -> dict[str, 
         return None
     others = [one for one in now["increments"] if one["path"] != path]
     before = [one for one in others if one["started"] < run.started]
-    reached = (before[-1] if before else now)["high_water_mark"]
+    reached = (before[-1] if before else now).get("high_water_mark")
     if reached is None or manifest["since"] > reached:
         return None
     if manifest["certificate"]["verdict"] not in PROVED:

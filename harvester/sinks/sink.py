@@ -52,6 +52,10 @@ class Sink(Protocol):
         """Keep parts and manifest for a person's decision, where no reader sees them."""
         ...
 
+    async def release(self, pull: Pull, run: Run, manifest: Json) -> None:
+        """Publish a pull that was held, with this manifest, in one step. Doing it again finishes it."""
+        ...
+
     async def discard(self, staged: Staged) -> None:
         """Remove what was staged."""
         ...

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import anyio
 
-from harvester.errors import SinkError
+from harvester.errors import SinkError, UsageError
 from harvester.model import Pull, Run
 from harvester.sinks.local import LocalSink
 from harvester.sinks.page_journal import PageJournal
@@ -56,6 +56,13 @@ class StdoutSink:
 
     async def hold(self, staged: Staged, manifest: Json) -> None:
         await self.spool.hold(staged, manifest)
+
+    async def release(self, pull: Pull, run: Run, manifest: Json) -> None:  # noqa: ARG002
+        raise UsageError(
+            "what a pipe was not given can't be given later",
+            where=pull.key,
+            advice=f"Read it below {self.spool.root}, or pull again with a weaker `require`.",
+        )
 
     async def discard(self, staged: Staged) -> None:
         await self.spool.discard(staged)

@@ -13,6 +13,7 @@ from harvester.config import schema
 from harvester.config.load import Config
 from harvester.config.schema import NESTED, File, Table, keys_of
 from harvester.errors import ConfigError
+from harvester.guarding import Thresholds
 from harvester.model import Limits, SecretRef
 from harvester.providers.dialect import ClientCredentials, Environment, Paging, Resource
 from tests.unit.config.test_load import read
@@ -32,6 +33,26 @@ require = "repaired"
 [state]
 path = "./here"
 token_cache = false
+
+[guards]
+enabled = true
+vanished_share = 0.5
+vanished_count = 7
+school_share = 0.25
+school_size = 5
+ids_share = 0.75
+deleted_share = 1.0
+quarantined_share = 0.0
+
+[guards.resources.people]
+enabled = false
+vanished_share = 0.1
+vanished_count = 8
+school_share = 0.2
+school_size = 6
+ids_share = 0.7
+deleted_share = 0.9
+quarantined_share = 0.3
 
 [applications.own]
 provider = "my-sis"
@@ -128,6 +149,8 @@ def tables() -> list[tuple[type[Table], dict[str, Any]]]:
         (schema.RunTable, file["run"]),
         (schema.SinkTable, file["sink"]),
         (schema.StateTable, file["state"]),
+        (schema.GuardsTable, file["guards"]),
+        (schema.GuardTable, file["guards"]["resources"]["people"]),
         (schema.ApplicationTable, own),
         (schema.LimitsTable, own["limits"]),
         (schema.TenantTable, file["tenants"][0]),
@@ -167,6 +190,21 @@ def test_run_sink_and_state_become_what_they_say(tmp_path: Path) -> None:
     assert (config.sink.part_size, config.sink.require) == (1 << 20, "repaired")
     assert config.state.path == Path("here")  # from the working directory, like the sink
     assert config.state.token_cache is False
+
+
+def test_guards_become_thresholds_and_a_resource_has_its_own(tmp_path: Path) -> None:
+    guards = whole(tmp_path).guards
+    assert guards.of("absences") == Thresholds(
+        enabled=True,
+        vanished_share=0.5,
+        vanished_count=7,
+        school_share=0.25,
+        school_size=5,
+        ids_share=0.75,
+        deleted_share=1.0,
+        quarantined_share=0.0,
+    )
+    assert (guards.of("people").enabled, guards.of("people").vanished_count) == (False, 8)
 
 
 def test_an_application_becomes_what_it_says(tmp_path: Path) -> None:
