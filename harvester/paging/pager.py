@@ -307,7 +307,7 @@ class Pager:
             junk = (not news or rows) and all(
                 row in page.flaws for row in rows
             )  # what it adds to any page is no progress
-            if junk and (not self._reaches_back(page) or (page.ids and self._stride.is_short(page))):
+            if junk and self._ends_at(page):
                 self._refute_total(max(self._frontier, page.end))
                 self._end(proved=True)
                 return
@@ -316,6 +316,17 @@ class Pager:
         total = self._total
         if page.ids and self._stride.is_short(page) and total is not None and page.end >= total:
             self._end(proved=True)
+
+    def _ends_at(self, page: Page) -> bool:
+        """Whether a look that found nothing new proves the end. An empty one may only tell of deletions."""
+        if self._reaches_back(page):
+            return bool(page.ids) and self._stride.is_short(page)
+        previous = self._previous
+        return bool(page.ids) or self._total is not None or previous is None or self._surely_short(previous)
+
+    def _surely_short(self, page: Page) -> bool:
+        """Whether the server was seen to give more rows than that: else it may cap its pages just there."""
+        return len(page.ids) < self._evidence.longest or len(page.ids) == 1
 
     def _shorter_than_thought(self, page: Page) -> None:
         """Behind a short page there was more: the server gives fewer rows than it is asked for."""
@@ -335,9 +346,9 @@ class Pager:
         if self._hole:
             self._line.append(self._stride.window(self._frontier), confirms=True)
         elif self._looked_beyond:
-            if short and self._total is None:
+            if short and self._total is None and self._surely_short(previous):
                 self._end(proved=True)
-            elif self._next <= self._stride.behind(previous) or not short:
+            elif self._total is None or self._next <= self._stride.behind(previous) or not short:
                 self._reach_back(previous)
             else:
                 self._confirm(previous)
