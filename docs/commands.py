@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harvester.cli.app import app
 
-VERBS = ("run", "plan", "check", "runs", "show", "emulate", "demo", "init")
+VERBS = ("run", "plan", "backfill", "check", "runs", "show", "emulate", "demo", "init")
 PLACE = Path(__file__).with_name("commands.md")
 
 

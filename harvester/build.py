@@ -28,10 +28,10 @@ from harvester.config.secrets import Secrets
 from harvester.events import Observer
 from harvester.governor import Governor
 from harvester.http.client import Connector, HttpTransport, TCPConnector
-from harvester.http.fetch import Fetcher
+from harvester.http.fetch import Fetcher, Turn
 from harvester.http.messages import Reply, Request, Transport
 from harvester.http.retry import POLICY, RetryBudget, RetryPolicy
-from harvester.ledger import Ledger
+from harvester.ledger import Ledger, Spare
 from harvester.model import Application, Limits, Pull, Tenant
 from harvester.offload import Offload
 from harvester.sinks.local import LocalSink
@@ -65,6 +65,8 @@ class Wiring:
     offload: Offload
     deadline: float | None
     connector: Connector
+    turn: Turn | None
+    spare: Spare | None
     _stack: AsyncExitStack
     _ledger: Ledger
     _cache: TokenCache = field(init=False)
@@ -115,6 +117,7 @@ class Wiring:
                 reach.budget,
                 self.observe,
                 deadline=self.deadline,
+                turn=self.turn,
             )
             self._accesses[pull.tenant] = Access(provider, reach.application, tenant, fetcher, self.observe)
         return self._accesses[pull.tenant]
@@ -132,6 +135,7 @@ class Wiring:
                 ledger=self._ledger,
                 observe=self.observe,
                 per_tenant_limits=not provider.shared_host,
+                spare=self.spare,
             )
             self._stack.push_async_callback(governor.aclose)
             self._reaches[name] = Reach(application, transport, governor, RetryBudget())
@@ -195,14 +199,31 @@ async def wire(
     offload: Offload,
     policy: RetryPolicy = POLICY,
     connector: Connector = TCPConnector,
+    turn: Turn | None = None,
+    spare: Spare | None = None,
 ) -> AsyncIterator[Wiring]:
-    """Everything a run needs to reach its providers, closed in order at the end."""
+    """Everything a run needs to reach its providers, closed in order at the end.
+
+    `turn` is awaited before each request; `spare` says what of the quotas is not ours.
+    """
     deadline = None if config.run.max_duration is None else clock.now() + config.run.max_duration
     ledger = Ledger(config.state.path)
     try:
         async with AsyncExitStack() as stack:
             wiring = Wiring(
-                config, observe, clock, rng, secrets, policy, offload, deadline, connector, stack, ledger
+                config,
+                observe,
+                clock,
+                rng,
+                secrets,
+                policy,
+                offload,
+                deadline,
+                connector,
+                turn,
+                spare,
+                stack,
+                ledger,
             )
             async with aclosing(wiring):
                 yield wiring

@@ -27,7 +27,10 @@ def bodies_of(raw: bytes) -> Iterator[bytes | None]:
     for line in raw.split(b"\n"):
         if not line:
             continue
-        checksum, _, body = line.partition(b"\t")
+        checksum, tab, body = line.partition(b"\t")
+        if not tab:  # torn within the checksum, whose first digits may be that of nothing: 0
+            yield None
+            continue
         try:
             yield body if int(checksum, 16) == zlib.crc32(body) else None
         except ValueError:

@@ -128,18 +128,33 @@ class Collection:
         )
         if self.pull.since is not None and is_older(page.versions, self.pull.since):
             raise FilterIgnoredError("the server ignores the filter by date: it sends what is older")
+        if self.pull.until is not None and is_newer(page.versions, self.pull.until):
+            raise FilterIgnoredError("the server ignores the filter by date: it sends what is newer")
         return page
 
 
 def is_older(versions: Sequence[bytes], since: str) -> bool:
     """Whether a row is more than a day older than asked for: some servers compare days, not moments."""
-    bound = datetime.fromisoformat(since) - timedelta(days=1)
-    oldest = min(filter(None, versions), default=b"").decode(errors="replace")
+    oldest = _moment(min(filter(None, versions), default=b""))
+    return oldest is not None and oldest < _aware(datetime.fromisoformat(since)) - timedelta(days=1)
+
+
+def is_newer(versions: Sequence[bytes], until: str) -> bool:
+    """Whether a row is more than a day newer than asked for."""
+    newest = _moment(max(versions, default=b""))
+    return newest is not None and newest > _aware(datetime.fromisoformat(until)) + timedelta(days=1)
+
+
+def _moment(stamp: bytes) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(oldest)
+        moment = datetime.fromisoformat(stamp.decode(errors="replace"))
     except ValueError:
-        return False
-    return moment.replace(tzinfo=moment.tzinfo or UTC) < bound
+        return None
+    return _aware(moment)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _leads_on(link: str | None, offset: str) -> bool:

@@ -118,13 +118,19 @@ def certificate_of(certificate: Certificate) -> dict[str, Any]:
             "asked": certificate.order_asked,
             "seen": certificate.order_seen,
             "pairs": certificate.pairs,
+            "k": certificate.overlap,
         },
         "joins": {
             "exact": certificate.joins_exact,
             "drift": certificate.joins_drift,
             "missing": certificate.joins_missing,
+            "repaired_gaps": certificate.repaired_gaps,
+            "rounds": certificate.rounds,
         },
         "total": {"first": certificate.total_first, "last": certificate.total_last},
+        "delta": None
+        if (delta := certificate.delta) is None
+        else {"from": delta.since, "rows": delta.rows, "rounds": delta.rounds},
         "unique": certificate.unique,
         "poisoned_offsets": list(certificate.poisoned),
         "notes": list(certificate.notes),

@@ -15,8 +15,8 @@ import orjson
 
 from harvester.model import Pull
 from harvester.offload import Offload
+from harvester.paging.collations import COLLATIONS
 from harvester.paging.keyset import Proof
-from harvester.paging.order import COLLATIONS
 from harvester.sinks.durable import put
 
 SCHEMA_VERSION = 1

@@ -65,7 +65,21 @@ class Notice:
     where: str = ""
 
 
-Event = PullStarted | PageFetched | Retried | PullFinished | QuotaAlert | Notice
+@dataclass(frozen=True, slots=True)
+class WindowEnded:
+    """A window of a backfill."""
+
+    number: int
+    windows: int
+    since: str
+    until: str
+    records: int
+    requests: int
+    done: bool
+    """whether nothing of it is left to be tried again"""
+
+
+Event = PullStarted | PageFetched | Retried | PullFinished | QuotaAlert | Notice | WindowEnded
 Observer = Callable[[Event], None]
 
 

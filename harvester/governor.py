@@ -19,7 +19,7 @@ from typing import Literal, Self
 from harvester.clock import Clock
 from harvester.errors import UnreachableError
 from harvester.events import Observer
-from harvester.ledger import Ledger, Purse
+from harvester.ledger import Ledger, Purse, Spare
 from harvester.model import Limits
 from harvester.pacing.breaker import Sickness
 from harvester.pacing.fairness import RoundRobin
@@ -291,8 +291,12 @@ class Governor:
         per_tenant_limits: bool = False,
         patience: float = PATIENCE,
         policy: Callable[[Limits, int | None], Policy] | None = None,
+        spare: Spare | None = None,
     ) -> None:
-        """`per_tenant_limits`: each tenant is a server of its own; `limits` are the host's before it."""
+        """`per_tenant_limits`: each tenant is a server of its own; `limits` are the host's before it.
+
+        `spare` says what of the quotas to leave to others.
+        """
 
         def make(declared: Limits, concurrency: int | None) -> Policy:
             if policy is not None:
@@ -313,6 +317,7 @@ class Governor:
                 clock=clock,
                 observe=observe,
                 ready=self._desk.pump,
+                spare=spare,
             )
 
     def permit(self, tenant: str) -> Permit:

@@ -6,7 +6,6 @@ in the sink, whose manifests are the truth about commits.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,11 +13,10 @@ from typing import Any
 
 import orjson
 
-from harvester.checked_lines import bodies_of, line_of
+from harvester.checked_file import CheckedFile
+from harvester.checked_lines import bodies_of
 from harvester.errors import SinkError, UsageError
 from harvester.model import Pull, Run
-from harvester.sinks.durable import make_folders, sync_folder
-from harvester.sinks.part import disk_error
 
 SCHEMA_VERSION = 1
 SETTLED = ("committed", "held")
@@ -50,21 +48,12 @@ class Journal:
     """Appends to one run's journal. Raises `SinkError` when the state folder's disk fails."""
 
     def __init__(self, folder: Path, run: str) -> None:
-        self._path = _path(folder, run)
-        try:
-            make_folders(folder)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._fd = os.open(self._path, flags, 0o600)
-            sync_folder(folder)
-            if os.fstat(self._fd).st_size and not self._path.read_bytes().endswith(b"\n"):
-                os.write(self._fd, b"\n")  # a torn line ends here, and is ignored
-        except OSError as error:
-            raise disk_error(error, "state folder") from None
+        self._file = CheckedFile(_path(folder, run))
 
     def begin(self, run: Run, name: str, pulls: Sequence[Pull]) -> None:
         """Write down the plan, before the first request."""
         plan = [asdict(pull) for pull in pulls]
-        self._append(
+        self._file.append(
             {
                 "entry": "begin",
                 "schema_version": SCHEMA_VERSION,
@@ -76,17 +65,10 @@ class Journal:
 
     def settle(self, pull: Pull, state: str) -> None:
         """Write down what became of a pull."""
-        self._append({"entry": "pull", "pull": pull.key, "state": state})
-
-    def _append(self, entry: dict[str, Any]) -> None:
-        try:
-            os.write(self._fd, line_of(entry))
-            os.fsync(self._fd)
-        except OSError as error:
-            raise disk_error(error, "state folder") from None
+        self._file.append({"entry": "pull", "pull": pull.key, "state": state})
 
     def close(self) -> None:
-        os.close(self._fd)
+        self._file.close()
 
 
 def recover(folder: Path, run: str) -> Recovered:

@@ -12,9 +12,9 @@ import copy
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,7 @@ from harvester.clock import Clock
 from harvester.errors import QuotaError, SinkError
 from harvester.events import Observer, QuotaAlert
 from harvester.model import Limits
-from harvester.pacing.quota import Account, Block, block_size, marks_passed, period_at, quotas
+from harvester.pacing.quota import Account, Block, Kind, block_size, marks_passed, period_at, quotas
 
 FILE = "quota.sqlite"
 _VERSION = 1
@@ -37,6 +37,10 @@ create table if not exists used (
     primary key (application, kind, start)
 ) without rowid
 """
+
+
+Spare = Callable[[str, float], Mapping[Kind, int]]
+"""(application, seconds since the epoch) -> how much of each quota is to be left to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,19 @@ class Ledger:
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
 
-    def reserve(self, application: str, limits: Limits, wall: float) -> Reservation:
-        """Set a block aside in every period that has a quota. Durable when this returns."""
+    def reserve(
+        self, application: str, limits: Limits, wall: float, spared: Mapping[Kind, int] | None = None
+    ) -> Reservation:
+        """Set a block aside in every period that has a quota, but for what is `spared`.
+
+        Durable when this returns.
+        """
+        spared = spared or {}
         with self._transaction() as database:
-            accounts = _accounts(database, application, limits, wall)
+            found = _accounts(database, application, limits, wall)
+            accounts = [replace(a, spared=spared.get(a.period.kind, 0)) for a in found]
             size = block_size(accounts)
-            after = tuple(Account(a.period, a.quota, a.used + size, a.marked) for a in accounts)
+            after = tuple(replace(account, used=account.used + size) for account in accounts)
             alerts = tuple((account, mark) for account in after for mark in marks_passed(account))
             for account in after:
                 marked = max([account.marked, *marks_passed(account)])
@@ -176,14 +187,16 @@ class Purse:
         clock: Clock,
         observe: Observer,
         ready: Callable[[], None],
+        spare: Spare | None = None,
     ) -> None:
-        """`ready` is called when it makes sense to `take` again."""
+        """`ready` is called when it makes sense to `take` again; `spare` is asked in a thread."""
         self._application = application
         self._limits = limits
         self._ledger = ledger
         self._clock = clock
         self._observe = observe
         self._ready = ready
+        self._spare = spare
         self._block = Block((), 0)
         self._fetching: asyncio.Future[Reservation] | None = None
         self._spent: Account | None = None
@@ -209,8 +222,9 @@ class Purse:
         account = self._spent
         word = "daily" if account.period.kind == "day" else "monthly"
         anew = datetime.fromtimestamp(account.period.ends, UTC)
+        but = f", but for {account.spared} left to the runs" if account.spared else ""
         return QuotaError(
-            f"the {word} quota of {account.quota} requests is spent ({account.used} used)",
+            f"the {word} quota of {account.quota} requests is spent{but} ({account.used} used)",
             where=f"application {self._application}",
             advice=f"It begins anew at {anew:%Y-%m-%d %H:%M} UTC; what is unfinished can be resumed then",
         )
@@ -225,7 +239,8 @@ class Purse:
 
     def _fetch(self, old: Block, wall: float) -> Reservation:
         self._ledger.give_back(self._application, old)  # of yesterday
-        return self._ledger.reserve(self._application, self._limits, wall)
+        spared = None if self._spare is None else self._spare(self._application, wall)
+        return self._ledger.reserve(self._application, self._limits, wall, spared)
 
     def _fetched(self, future: asyncio.Future[Reservation]) -> None:
         self._fetching = None

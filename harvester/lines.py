@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
@@ -70,6 +70,31 @@ class Lines:
             return ids
 
         return await self.writer.guarded(read)
+
+    async def replace(self, newer: Mapping[str, bytes]) -> int:
+        """Let records with these ids be what is said here; how many of them were not there before."""
+        missing = dict(newer)
+
+        def differs() -> bool:
+            found = False
+            lines = self.writer.written()
+            while batch := list(islice(lines, _AT_ONCE)):
+                for row_id, line in zip(identify(batch, self.key)[0], batch, strict=True):
+                    found |= missing.pop(row_id, line) != line
+            return found
+
+        def change(batch: list[bytes]) -> list[bytes]:
+            ids = identify(batch, self.key)[0]
+            changed = [newer.get(row_id, line) for row_id, line in zip(ids, batch, strict=True)]
+            self.writer.tombstones += sum(map(is_tombstone, changed)) - sum(map(is_tombstone, batch))
+            return changed
+
+        differ = await self.writer.guarded(differs)
+        if differ:
+            await self.writer.rewrite(change)
+        self.writer.tombstones += sum(map(is_tombstone, missing.values()))
+        await self.writer.write(list(missing.values()))
+        return len(missing)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from harvester.history import History, opening_note, page_note
 from harvester.lines import Target
 from harvester.model import Certificate, Page
 from harvester.paging.certificate import Evidence, certify, twice_alike
-from harvester.paging.order import ENOUGH_PAIRS, OrderWitness
+from harvester.paging.order import OrderWitness
 from harvester.paging.pager import MOST_PAGES, STALLED
 from harvester.paging.seen import HistoryNeeded, Seen
 from harvester.sinks.page_journal import StaleError
@@ -123,12 +123,10 @@ class _Chain:
 async def _claim(collection: Collection, chain: _Chain) -> Certificate:
     evidence, order, rows = chain.evidence, chain.order, chain.rows_read
     evidence.missing_by_id = evidence.missing_by_version = evidence.pages - 1
-    certificate = certify(
-        evidence, order_asked=collection.spelling.order, order_seen=order.seen, pairs=order.pairs
-    )
+    certificate = certify(evidence, order, order_asked=collection.spelling.order)
     if certificate.verdict != "uncertified":
         return certificate
-    if order.seen is not None and order.pairs >= ENOUGH_PAIRS and not evidence.duplicates:
+    if order.by_id and not evidence.duplicates:
         why = "every id is greater than the one before, from the first link to the last"
         assumed = ("the cursor stands at a row, not at a number",)
         return replace(certificate, verdict="probable", scope="all", why=why, assumptions=assumed)

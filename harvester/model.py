@@ -177,12 +177,23 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Delta:
+    """What was asked for again because it was modified during a pull."""
+
+    since: str
+    """by the server's clock, less a margin"""
+    rows: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """What a pull may claim of its completeness, and why."""
 
     verdict: Verdict
     scope: str
-    """`all`: every row that existed throughout; `unmodified`: every such row that was not changed; `none`."""
+    """`all`: every row that existed throughout; `unmodified`: every such row that was not changed;
+    `unmodified+delta`: these, and the changed ones by a pull of what changed; `none`."""
     why: str
     order_asked: str | None
     order_seen: str | None
@@ -191,6 +202,12 @@ class Certificate:
     joins_exact: int = 0
     joins_drift: int = 0
     joins_missing: int = 0
+    repaired_gaps: int = 0
+    """Places where neighbouring pages met only by way of others, which were asked for to close the gap."""
+    rounds: int = 0
+    """of requests, at most, for one such gap"""
+    overlap: int = 0
+    """Rows that neighbouring windows shared; the most, where it was raised on the way."""
     total_first: int | None = None
     total_last: int | None = None
     unique: int = 0
@@ -202,5 +219,12 @@ class Certificate:
     notes: tuple[str, ...] = ()
     """Oddities met and dealt with: a silent cap, shorter pages, a refused sort."""
     assumptions: tuple[str, ...] = ()
+    delta: Delta | None = None
+    longest: int = 0
+    """Rows of the longest page."""
+    newest: str = ""
+    """The latest `dateLastModified` seen."""
+    day_stamps: bool = False
+    """Some of these name the day alone."""
     strategy: Strategy = "offset"
     """How the collection was read."""

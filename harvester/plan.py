@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 
 from harvester.errors import ConfigError, UsageError
 from harvester.model import Application, Pull, Tenant
-from harvester.paging.pager import OVERLAP
+from harvester.paging.stride import OVERLAP
 from harvester.providers.dialect import Provider
 
 UNKNOWN_LATENCY = 0.3

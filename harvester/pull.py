@@ -20,6 +20,7 @@ from harvester.collection import Collection
 from harvester.commit import Account, Outcome, State, commit
 from harvester.comparison import Side, by_id, compare, compared_in_manifest
 from harvester.config.guards import Guards
+from harvester.delta_repair import repair_by_delta
 from harvester.dialects import Dialects
 from harvester.document_reading import read_document
 from harvester.errors import FilterIgnoredError, HarvesterError, QuotaError, SinkError
@@ -246,12 +247,12 @@ async def _read_one(access: Access, pull: Pull, stage: Stage, history: History |
     collection = access.collection(pull, resource, stage.tally)
     choice = _choice(access, pull, stage, collection)
     if history is not None:
-        certificate = await go_on_reading(collection, history, choice)
+        lines, certificate = history.lines, await go_on_reading(collection, history, choice)
     elif choice is not None:
-        certificate = await read_best(choice, stage.fresh)
+        lines, certificate = await read_best(choice, stage.fresh)
     else:
-        _, certificate = await read_collection(collection, stage.fresh)
-    return Read(collection.query, certificate)
+        lines, certificate = await read_collection(collection, stage.fresh)
+    return Read(collection.query, await repair_by_delta(collection, lines, certificate))
 
 
 def _choice(access: Access, pull: Pull, stage: Stage, collection: Collection) -> Choice | None:

@@ -41,20 +41,20 @@ async def read_collection(
                 raise
 
 
-async def read_best(choice: Choice, fresh: Callable[[], Awaitable[Lines]]) -> Certificate:
+async def read_best(choice: Choice, fresh: Callable[[], Awaitable[Lines]]) -> tuple[Lines, Certificate]:
     """The same for a collection that may be read by id, where that is proved to work."""
     collection = choice.collection
     finding = await choice.finding()
     if finding is not None and finding.proof is not None:
         try:
-            return await read_keyset(collection, await fresh(), finding.proof, choice.size or 0)
+            target = await fresh()
+            return target, await read_keyset(collection, target, finding.proof, choice.size or 0)
         except KeysetBrokenError as broken:
             await choice.remember(Finding(None, str(broken)))
             collection.notes.append(f"reading by id was given up: {broken}")
     elif finding is not None:
         collection.notes.append(f"not read by id: {finding.why}")
-    _, certificate = await read_collection(collection, fresh)
-    return certificate
+    return await read_collection(collection, fresh)
 
 
 async def go_on_reading(collection: Collection, history: History, choice: Choice | None) -> Certificate:

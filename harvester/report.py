@@ -65,6 +65,7 @@ def run_manifest(
         "seconds": round(finished - run.started, 3),
         "exit_code": exit_code(outcomes, ending),
         "ending": ending,
+        "modes": dict(Counter(outcome.pull.mode for outcome in outcomes)),
         "pulls": len(outcomes),
         "committed": states["committed"],
         "held": states["held"],

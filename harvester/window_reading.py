@@ -103,6 +103,7 @@ async def _read(collection: Collection, target: Small, history: History | None =
             group.cancel_scope.cancel()  # pages asked for ahead that turned out not to be needed
     if failure is not None:
         raise failure
+    pager.evidence.max_age = collection.tally.max_age
     for note in collection.notes:
         pager.note(note)
     return pager
@@ -113,8 +114,9 @@ async def _write_ready(collection: Collection, pager: Pager, target: Target) -> 
         try:
             for ready in pager.ready():
                 await target.write(ready.page, ready.rows)
-                more = {"confirms": ready.confirms, "holes": ready.holes, "ahead": pager.ahead}
-                target.note(page_note(ready.page, ready.rows, collection.tally, **more))
+                more = {"confirms": ready.confirms, "holes": ready.holes, "patch": ready.patch}
+                note = page_note(ready.page, ready.rows, collection.tally, **more, ahead=pager.ahead)
+                target.note(note)
         except HistoryNeeded:
             pager.remember(await target.ids_written())
         else:
@@ -127,7 +129,10 @@ async def _relive(collection: Collection, small: Small, history: History) -> Pag
     pager = _pager_for(collection)
     ahead: Ahead | None = None
     async for taken in history.pages():
-        ready = Ready(taken.page, taken.rows, taken.note["confirms"], tuple(taken.note["holes"]))
+        said = taken.note
+        ready = Ready(
+            taken.page, taken.rows, said["confirms"], tuple(said["holes"]), said.get("patch", False)
+        )
         try:
             rows = pager.replay(ready)
         except HistoryNeeded:

@@ -15,7 +15,7 @@ from pathlib import Path
 from cyclopts import App
 
 from harvester import __version__
-from harvester.cli import check, history, local, reading, releasing, run, streams
+from harvester.cli import backfill, check, history, local, reading, releasing, run, streams
 from harvester.errors import HarvesterError
 from harvester.observe.redact import one_line
 
@@ -34,6 +34,7 @@ app = App(
 )
 app.command(run.run)
 app.command(run.plan)
+app.command(backfill.backfill)
 app.command(check.check)
 app.command(history.runs)
 app.command(history.show)

@@ -59,9 +59,9 @@ def runs(config: Path, *, limit: int = 20, json: Switch = False) -> int:
     if not manifests:
         print("no runs yet", file=sys.stderr)
         return 0
-    head = ("RUN", "STARTED", "SECONDS", "PULLS", "COMMITTED", "HELD", "FAILED", "RECORDS", "EXIT")
+    head = ("RUN", "STARTED", "MODE", "SECONDS", "PULLS", "COMMITTED", "HELD", "FAILED", "RECORDS", "EXIT")
     rows = [head, *(_row(manifest) for manifest in manifests)]
-    print("\n".join(columns(rows, right=frozenset(range(2, len(head))))))
+    print("\n".join(columns(rows, right=frozenset(range(3, len(head))))))
     return 0
 
 
@@ -69,6 +69,7 @@ def _row(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         manifest["run"],
         manifest["started"][:19] + "Z",
+        "+".join(sorted({result["mode"] for result in manifest["results"]})) or "-",
         f"{manifest['seconds']:.1f}",
         *(str(manifest[key]) for key in ("pulls", "committed", "held", "failed")),
         f"{manifest['records']:,}",

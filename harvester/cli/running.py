@@ -53,24 +53,29 @@ def carry_out(config: Config, request: Request) -> int:
     secrets = Secrets(folder=config.path.parent)
     world = World(secrets=secrets)
     order = replace(request.order, run_id=run_id_of(config, request.order, world))
-    folder = config.state.path / "logs"
-    try:
-        make_folders(folder)
-    except OSError as error:
-        raise disk_error(error, "state folder") from None
-    configure(path=folder / f"{order.run_id}.ndjson", level=request.log_level, scrub=secrets.scrub)
-    forget(folder, newest=LOGS)
+    open_log(config, str(order.run_id), request.log_level, secrets)
     totals = Counter(pull.application for pull in pulls)
-    with open_progress(request.progress, stream=sys.stderr, totals=totals) as progress, _told(secrets):
-        manifest = _run(config, order, _both(progress, LogObserver()), world)
+    with open_progress(request.progress, stream=sys.stderr, totals=totals) as progress, leaving(secrets):
+        manifest = _run(config, order, both(progress, LogObserver()), world)
     print(summary_table(manifest), file=sys.stderr)
     if request.as_json:
         sys.stdout.buffer.write(orjson.dumps(manifest, option=orjson.OPT_APPEND_NEWLINE))
     return int(manifest["exit_code"])
 
 
+def open_log(config: Config, name: str, level: str, secrets: Secrets) -> None:
+    """`logs/NAME.ndjson` in the state folder; the oldest logs go."""
+    folder = config.state.path / "logs"
+    try:
+        make_folders(folder)
+    except OSError as error:
+        raise disk_error(error, "state folder") from None
+    configure(path=folder / f"{name}.ndjson", level=level, scrub=secrets.scrub)
+    forget(folder, newest=LOGS)
+
+
 @contextmanager
-def _told(secrets: Secrets) -> Iterator[None]:
+def leaving(secrets: Secrets) -> Iterator[None]:
     """Errors leave without a live secret in them; a bug of ours leaves its traceback in the log."""
     try:
         yield
@@ -85,17 +90,17 @@ def _run(config: Config, order: Order, observe: Observer, world: World) -> Json:
     async def run() -> Json:
         return await harvest(config, order, observe=observe, world=world)
 
-    return anyio.run(run, backend_options={"use_uvloop": _uvloop()})
+    return anyio.run(run, backend_options={"use_uvloop": uvloop()})
 
 
-def _uvloop() -> bool:
+def uvloop() -> bool:
     """Whether the `speed` extra is installed."""
     from importlib.util import find_spec
 
     return find_spec("uvloop") is not None
 
 
-def _both(progress: Observer, log: Observer) -> Observer:
+def both(progress: Observer, log: Observer) -> Observer:
     def observe(event: Event) -> None:
         progress(event)
         log(event)

@@ -40,6 +40,8 @@ from harvester.pacing.signals import read
 T = TypeVar("T")
 Feed = Callable[[], Awaitable[Reader]]
 """Begins a try that streams: a reader that has seen nothing yet."""
+Turn = Callable[[], Awaitable[None]]
+"""Waits for as long as others go first."""
 
 
 @dataclass(slots=True)
@@ -122,6 +124,7 @@ class Fetcher:
         observe: Observer | None = None,
         *,
         deadline: float | None = None,
+        turn: Turn | None = None,
     ) -> None:
         """`deadline`: of the run, on the clock's `now`; a wait beyond it is not begun."""
         self._transport = transport
@@ -133,6 +136,7 @@ class Fetcher:
         self._budget = budget if budget is not None else RetryBudget()
         self._observe = observe if observe is not None else _unheard
         self._deadline = deadline
+        self._turn = turn
 
     async def get(
         self,
@@ -186,6 +190,8 @@ class Fetcher:
     async def _send(self, wish: _Wish, reader: Reader | None) -> _Sent:
         """Once, with a permit. Errors that another try may mend are part of the answer, others are raised."""
         async with self._governor.permit(wish.pull.tenant) as permit:
+            if self._turn is not None:
+                await self._turn()  # with the permit in hand: who waited long for it still goes last
             proof = await self._signer.prove("GET", wish.url)
             request = Request(wish.url, headers={**wish.headers, **proof.headers}, ceiling=wish.ceiling)
             began = self._clock.now()

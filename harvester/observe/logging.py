@@ -23,7 +23,16 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from harvester.errors import SinkError
-from harvester.events import Event, Notice, PageFetched, PullFinished, PullStarted, QuotaAlert, Retried
+from harvester.events import (
+    Event,
+    Notice,
+    PageFetched,
+    PullFinished,
+    PullStarted,
+    QuotaAlert,
+    Retried,
+    WindowEnded,
+)
 from harvester.observe.redact import Redactor, one_line
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -199,3 +208,12 @@ class LogObserver:
                 )
             case Notice(what, where):
                 _log.warning("notice", what=what, where=where)
+            case WindowEnded(number, windows, _, _, records, requests, done):
+                _log.info(
+                    "window_ended",
+                    window=number,
+                    windows=windows,
+                    records=records,
+                    requests=requests,
+                    done=done,
+                )

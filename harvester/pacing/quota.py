@@ -41,10 +41,12 @@ class Account:
     used: int
     marked: int = 0
     """The highest of `MARKS` that was told already."""
+    spared: int = 0
+    """What whoever asks has to leave to others."""
 
     @property
     def left(self) -> int:
-        return max(0, self.quota - self.used)
+        return max(0, self.quota - self.spared - self.used)
 
 
 @dataclass(slots=True)

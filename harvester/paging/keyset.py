@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Literal
 
 from harvester.model import Certificate, Page
-from harvester.paging.order import COLLATIONS
+from harvester.paging.collations import COLLATIONS
 
 Operator = Literal[">=", ">"]
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harvester.model import Page, Window
+from harvester.paging.collations import COLLATIONS
 from harvester.paging.keyset import Operator, Proof, ascends
-from harvester.paging.order import COLLATIONS, ENOUGH_PAIRS
+from harvester.paging.order import ENOUGH_PAIRS
 
 WORTH_RECORDS = 10_000
 WORTH_PAGES = 20

@@ -10,22 +10,24 @@ offset, a last page that repeats, rows that can't be served. None of them makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from harvester.errors import CeilingError, PagingError
 from harvester.model import Certificate, Page, Window
 from harvester.paging.certificate import Evidence, certify
-from harvester.paging.joins import join
 from harvester.paging.line import Line, Slot
+from harvester.paging.mending import Mender
 from harvester.paging.order import OrderWitness
+from harvester.paging.ready import Ahead, Ready, sound
+from harvester.paging.repetition import repetition
 from harvester.paging.seen import HistoryNeeded, Seen
+from harvester.paging.stride import OVERLAP, Stride
 
-__all__ = ["HistoryNeeded", "OffsetIgnoredError", "Pager", "Ready"]
+__all__ = ["Ahead", "HistoryNeeded", "OffsetIgnoredError", "Pager", "Ready"]
 
-OVERLAP = 2
-"""Rows that neighbouring windows share: one joins, two check the order as well."""
 MOST_PAGES = 2_000_000
+MOST_REACHES = 5
 MOST_POISONED = 100
 """Rows a server may fail to serve before we call it broken instead."""
 STALLED = 3
@@ -34,22 +36,6 @@ STALLED = 3
 
 class OffsetIgnoredError(PagingError):
     """Another offset, the same rows: the server does not understand this spelling, or does not page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A page whose turn has come, and the numbers of those of its rows that nobody gave before."""
-
-    page: Page
-    rows: list[int]
-    confirms: bool = False
-    """It was asked for only to see whether the page before was the last."""
-    holes: tuple[int, ...] = ()
-    """Offsets just before it that the server could not serve."""
-
-
-Ahead = tuple[int, Sequence[tuple[int, int, bool]]]
-"""The next offset of the plan, and the windows that are out: offset, limit, whether it confirms."""
 
 
 @dataclass(slots=True)
@@ -66,14 +52,13 @@ class Pager:
     """False where a filter is asked for: many servers then still state the unfiltered size."""
     _line: Line = field(default_factory=Line)
     _evidence: Evidence = field(default_factory=Evidence)
-    _order: OrderWitness = field(default_factory=OrderWitness)
+    _order: OrderWitness = field(init=False)
     _seen: Seen = field(init=False)
+    _stride: Stride = field(init=False)
+    _mender: Mender = field(init=False)
     _first: Page | None = None
     _previous: Page | None = None
     """the last page that had rows"""
-    _effective: int = 0
-    """rows that the server really gives at most"""
-    _most_overlap: int = 0
     _next: int = 0
     """the next offset of the plan"""
     _frontier: int = 0
@@ -84,16 +69,22 @@ class Pager:
     """A row could not be served just before the next page."""
     _looked_beyond: bool = False
     """The last page taken was empty."""
+    _reached_back: int = 0
+    """Windows asked for to find the end of a table that had shrunk."""
+    _patched: bool = False
+    """The next page is joined by patches."""
+    _news: bool = False
+    """They held new rows."""
     _stalled: int = 0
     _asked: int = 0
     _ended: bool = False
 
     def __post_init__(self) -> None:
-        self.limit = max(1, self.limit)
-        self.overlap = self._most_overlap = min(self.overlap, self.limit - 1)
-        self._effective = self.limit
+        self._stride = Stride(self.limit, self.overlap)
+        self._order = OrderWitness(asked=self.order_asked is not None)
         self._seen = Seen(self._order)
-        self._line.append(Window(0, self.limit))
+        self._mender = Mender(self._line, self._evidence, self._order, self._stride)
+        self._line.append(self._stride.window(0))
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,26 +103,23 @@ class Pager:
             return
         total = self._total
         if total is not None:
-            while len(self._line) < 2 * self.width and self._next + self.overlap < total:
+            while len(self._line) < 2 * self.width and self._next + self._stride.overlap < total:
                 self._plan_next()
             return
         # A small collection without a total should cost few requests past its end.
         ahead = min(self.width, self._evidence.pages)
-        while len(self._line) < ahead and not self._is_short(self._previous) and not self._looked_beyond:
+        while (
+            len(self._line) < ahead and not self._stride.is_short(self._previous) and not self._looked_beyond
+        ):
             self._plan_next()
 
     def _plan_next(self) -> None:
-        self._line.append(Window(self._next, self.limit))
-        self._next += max(1, self._effective - self.overlap)
+        self._line.append(self._stride.window(self._next))
+        self._next += self._stride.step
 
     @property
     def _total(self) -> int | None:
         return self._evidence.total_last if self.trust_total else None
-
-    def _is_short(self, page: Page) -> bool:
-        """Whether the server could have put more rows into the page, and did not."""
-        excess = max(0, self._effective - self.limit)  # of a server that gives more than it is asked for
-        return len(page.ids) < min(page.window.limit + excess, self._effective)
 
     @property
     def done(self) -> bool:
@@ -146,7 +134,7 @@ class Pager:
 
     def failed(self, window: Window) -> None:
         """The server can't serve this window: it is halved, down to the rows at fault."""
-        self._line.failed(window, self.overlap)
+        self._line.failed(window, self._stride.overlap)
 
     def ready(self) -> Iterator[Ready]:
         """Pages whose turn has come, in offset order.
@@ -159,15 +147,21 @@ class Pager:
                 self._line.pop()
                 self._poisoned(slot.window.offset)
                 continue
-            if self._fill_gap(slot, page):
-                return
+            if (
+                not slot.mended
+                and not self._hole
+                and self._mender.gap(slot, page, self._previous, self._pages)
+            ):
+                if self._line.head() is slot:
+                    return  # something is out that may close it
+                continue
             if not slot.witnessed:
-                self._order.see(_sound(page))
+                self._order.see(*sound(page))
                 slot.witnessed = True
             rows = self._seen.new_rows(page)  # may ask for history: nothing was changed until here
             self._line.pop()
             self._take(slot, page, rows)
-            yield Ready(page, rows, slot.confirms, tuple(self._holes))
+            yield Ready(page, rows, slot.confirms, tuple(self._holes), slot.patch)
             self._holes.clear()
         if self._ended:
             self._line.clear()
@@ -178,40 +172,35 @@ class Pager:
         """Give the ids of all rows written so far, when `ready` asked for them."""
         self._seen.remember(ids)
 
-    def _fill_gap(self, slot: Slot, page: Page) -> bool:
-        """Ask for the rows between the previous page's end and this page, if there is a gap.
+    @property
+    def _pages(self) -> int:
+        """How many pages the collection has, as far as one can tell."""
+        return max(self._evidence.pages, (self._total or 0) // self._stride.step)
 
-        A server that gives fewer rows than it did before leaves one that the plan could not foresee.
-        """
-        previous = self._previous
-        if previous is None or not page.ids or self._hole:
-            return False
-        start = self._behind(previous)
-        if page.window.offset <= start or start <= slot.gap_from:  # the second: asking again brought nothing
-            return False
-        slot.gap_from = start
-        self._evidence.note("shorter pages in the middle")
-        self._line.put_first(Window(start, self.limit))
-        return True
-
-    def _behind(self, page: Page) -> int:
-        """Where the next window starts so that it shares rows with `page`."""
-        return max(page.end - min(self.overlap, len(page.ids) - 1), page.window.offset + 1)
+    # ── what a page brings ──────────────────────────────────────────────────────────────────────────────
 
     def _take(self, slot: Slot, page: Page, rows: list[int]) -> None:
         self._tally(page, rows)
+        if slot.patch:
+            self._news |= bool(rows)
+            self._link(page, chosen=True)
+            self._patched = True
+            return
+        news, self._news = bool(rows) or self._news, False
+        chosen, self._patched = self._patched, False
         if self._first is None:
             self._first = page
+            self._mender.begin(page)
             self._take_first(page)
-        elif not self._repeats(page, rows):
-            if page.ids and (rows or not slot.confirms):  # a look that found nothing is no link of the chain
-                self._count_join(page)
-            self._look_for_end(slot, page, rows)
-            if len(page.ids) >= 2 * self._effective:
+        elif news or not self._repeats(page):
+            if page.ids and (news or not slot.confirms or not self._only_a_look(page)):
+                self._link(page, chosen=chosen)
+            self._look_for_end(slot, page, rows, news=news)
+            if len(page.ids) > self._stride.effective:
                 self._uncap(page)
         if page.ids:
             self._previous = page
-            if rows:
+            if news:
                 self._stalled = 0
             elif page.end > self._frontier:  # a page may well lie within those before it
                 self._stalled += 1
@@ -223,11 +212,25 @@ class Pager:
                 advice="The server seems to repeat itself; ask the provider how it pages.",
             )
 
+    def _link(self, page: Page, *, chosen: bool) -> None:
+        self._mender.link(page, hole=self._hole, chosen=chosen)
+        self._hole = False
+
+    def _only_a_look(self, page: Page) -> bool:
+        """Whether a page behind a short one shows nothing but its end: that is no link of the chain."""
+        return not self._reaches_back(page) and self._mender.continues(page)
+
+    def _reaches_back(self, page: Page) -> bool:
+        """Whether a look was meant to find the end of a table that had shrunk."""
+        return self._previous is not None and page.window.offset < self._stride.behind(self._previous)
+
     def _tally(self, page: Page, rows: list[int]) -> None:
         evidence = self._evidence
         evidence.pages += 1
         evidence.unique += len(rows)
         evidence.duplicates += len(page.ids) - len(rows)
+        evidence.longest = max(evidence.longest, len(page.ids))
+        evidence.see_dates(page.versions)
         evidence.count_total(page.total)
         if self.trust_total and page.total is not None and page.total < page.end and rows:
             evidence.note(f"the stated total of {page.total} is too low")
@@ -235,13 +238,13 @@ class Pager:
 
     def _take_first(self, page: Page) -> None:
         rows, asked, total = len(page.ids), page.window.limit, self._total
-        self._next = max(page.end, self._line.end) - self.overlap
+        stride = self._stride
         if not rows:
             self._refute_total(0)
             self._end(proved=True)
         elif rows > asked:
             self._evidence.note(f"pages longer than asked for: {rows} rows instead of {asked}")
-            self._effective = rows
+            stride.gives(rows)
             if total == rows:
                 self._end(proved=True)
         elif total is not None and rows < asked:
@@ -249,108 +252,114 @@ class Pager:
                 self._end(proved=True)
             else:
                 self._cap_at(rows)
-                self._next = page.end - self.overlap
+        self._next = max(page.end, self._line.end) - stride.overlap
 
     def _cap_at(self, rows: int) -> None:
-        self._evidence.note(f"silent cap: {rows} rows a page where {self.limit} were asked for")
-        self._effective = rows
-        self.overlap = min(self.overlap, rows - 1)
+        self._evidence.note(f"silent cap: {rows} rows a page where {self._stride.limit} were asked for")
+        self._stride.gives(rows)
 
     def _uncap(self, page: Page) -> None:
-        """The first page was short for reasons of its own: windows as small as that would never end."""
+        """The first page was short for reasons of its own: windows as small as that are not needed."""
+        much = len(page.ids) >= 2 * self._stride.effective
         self._evidence.note(f"pages fuller than the first: {len(page.ids)} rows")
-        self._effective = len(page.ids)
-        self.overlap = min(self._most_overlap, self._effective - 1)
-        self._line.drop_unasked()
-        self._next = max(page.end, self._line.end - self.limit + self._effective) - self.overlap
+        self._stride.gives(len(page.ids))
+        if much:
+            self._line.drop_unasked()
+            self._next = max(page.end, self._line.end - self._stride.limit + len(page.ids))
+            self._next -= self._stride.overlap
 
-    def _repeats(self, page: Page, rows: list[int]) -> bool:
+    def _repeats(self, page: Page) -> bool:
         """Whether the server sent rows that it had sent for another offset; sees to what follows."""
         first, previous = self._first, self._previous
-        if rows or not page.ids or first is None or previous is None:
+        if not page.ids or first is None or previous is None:
             return False
-        if page.window.offset <= previous.window.offset:
-            return False
-        if list(page.ids) == list(first.ids):
-            if previous is not first:
-                self._evidence.note("the server starts over behind its end")
-                self._end(proved=False)
-            elif self._total is None and len(first.ids) != self.limit:
-                self._evidence.note("the server does not page: the same list came for another offset")
-                self._evidence.unpaged = True
-                self._end(proved=False)
-            else:
+        match repetition(page, first, previous, self._stride, self._total):
+            case None:
+                return False
+            case "ignores the offset":
                 raise OffsetIgnoredError(
                     f"the server ignores the offset: the rows at {page.window.offset} are those at 0",
                     advice="Ask the provider how it spells its paging parameters.",
                 )
-            return True
-        if self._is_short(previous) and page.window.offset >= previous.end:
-            self._evidence.note("the server sends rows again behind its end")
-            self._refute_total(previous.end)
-            self._end(proved=True)  # a look behind a short page brought nothing new
-            return True
-        if list(page.ids) == list(previous.ids):
-            self._evidence.note("the server repeats its last page")
-            self._end(proved=False)
-            return True
-        return False
-
-    def _count_join(self, page: Page) -> None:
-        previous = self._previous
-        if previous is None or self._hole:
-            self._hole = False
-            self._evidence.count_join("none", "none")
-        else:
-            self._evidence.count_join(join(previous, page, by_id=True), join(previous, page, by_id=False))
+            case "does not page":
+                self._evidence.note("the server does not page: the same list came for another offset")
+                self._evidence.unpaged = True
+                self._end(proved=False)
+            case "starts over":
+                self._evidence.note("the server starts over behind its end")
+                self._end(proved=False)
+            case "again behind its end":
+                self._evidence.note("the server sends rows again behind its end")
+                self._refute_total(previous.end)
+                self._end(proved=True)  # a look behind a short page brought nothing new
+            case "last page" if not self._stalled:
+                return False  # the rows may have moved by just one page
+            case "last page":
+                self._evidence.note("the server repeats its last page")
+                self._end(proved=False)
+        return True
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _look_for_end(self, slot: Slot, page: Page, rows: list[int]) -> None:
+    def _look_for_end(self, slot: Slot, page: Page, rows: list[int], *, news: bool) -> None:
         """A short page may be the last: the total must agree, or a look just behind it find nothing new."""
         if slot.confirms:
-            if all(row in page.flaws for row in rows):  # junk that it adds to any page is no progress
+            junk = (not news or rows) and all(
+                row in page.flaws for row in rows
+            )  # what it adds to any page is no progress
+            if junk and (not self._reaches_back(page) or (page.ids and self._stride.is_short(page))):
                 self._refute_total(max(self._frontier, page.end))
                 self._end(proved=True)
                 return
-            self._shorter_than_thought(page)
+            if news:
+                self._shorter_than_thought(page)
         total = self._total
-        if page.ids and self._is_short(page) and total is not None and page.end >= total:
+        if page.ids and self._stride.is_short(page) and total is not None and page.end >= total:
             self._end(proved=True)
 
     def _shorter_than_thought(self, page: Page) -> None:
         """Behind a short page there was more: the server gives fewer rows than it is asked for."""
         previous = self._previous
-        if previous is not None and len(page.ids) < self._effective:
+        if previous is not None and len(page.ids) < self._stride.effective:
             self._cap_at(max(len(page.ids), len(previous.ids)))
-        self._next = page.end - self.overlap
+        self._next = page.end - self._stride.overlap
 
     def _go_on(self) -> None:
         """The line has run dry: plan on, look behind the last page, or see that this was the end."""
         previous = self._previous
         if previous is None:
             if self._hole:  # the very first row is poisoned
-                self._line.append(Window(self._frontier, self.limit))
+                self._line.append(self._stride.window(self._frontier))
             return
+        short = self._stride.is_short(previous)
         if self._hole:
-            self._line.append(Window(self._frontier, self.limit), confirms=True)
+            self._line.append(self._stride.window(self._frontier), confirms=True)
         elif self._looked_beyond:
-            if self._is_short(previous) and self._total is None:
+            if short and self._total is None:
                 self._end(proved=True)
-            elif self._next <= self._behind(previous) or not self._is_short(previous):
-                # Even the rows that the last page had are gone: the table shrank under us.
-                self._refute_total(self._frontier)
-                self._end(proved=False)
+            elif self._next <= self._stride.behind(previous) or not short:
+                self._reach_back(previous)
             else:
                 self._confirm(previous)
-        elif self._is_short(previous):
+        elif short:
             self._confirm(previous)
         else:
-            self._next = self._behind(previous)
+            self._next = self._stride.behind(previous)
             self._plan_next()
 
     def _confirm(self, page: Page) -> None:
-        self._line.append(Window(self._behind(page), self.limit), confirms=True)
+        self._line.append(self._stride.window(self._stride.behind(page)), confirms=True)
+
+    def _reach_back(self, last: Page) -> None:
+        """Even the rows that the last page had are gone: the table shrank under us. Where does it end now?"""
+        self._reached_back += 1
+        back = (self._stride.effective // 4 + 1) << self._reached_back
+        if self._reached_back > MOST_REACHES or (self._reached_back > 1 and last.window.offset == 0):
+            self._refute_total(self._frontier)
+            self._end(proved=False)
+            return
+        start = min(last.end - back, self._stride.behind(last) - 1)
+        self._line.append(self._stride.window(start), confirms=True)
 
     def _refute_total(self, end: int) -> None:
         total = self._total
@@ -392,7 +401,7 @@ class Pager:
         ):  # else it waits for `remember` since the last call
             for offset in ready.holes:
                 self._poisoned(offset)
-            self._line.replay(ready.page, confirms=ready.confirms)
+            self._line.replay(ready.page, confirms=ready.confirms, patch=ready.patch)
         again = next(self.ready())
         self._holes.clear()
         return again.rows
@@ -417,11 +426,5 @@ class Pager:
 
     def certificate(self) -> Certificate:
         """What this pull may claim. Call it when `done`."""
-        return certify(
-            self._evidence, order_asked=self.order_asked, order_seen=self._order.seen, pairs=self._order.pairs
-        )
-
-
-def _sound(page: Page) -> Sequence[str]:
-    """The ids of rows that have one of their own: a stand-in says nothing about the order."""
-    return [row_id for i, row_id in enumerate(page.ids) if i not in page.flaws] if page.flaws else page.ids
+        self._evidence.overlap = self._stride.widest
+        return certify(self._evidence, self._order, order_asked=self.order_asked)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from harvester.model import Page
-from harvester.paging.order import Collation, OrderWitness
+from harvester.paging.collations import Collation
+from harvester.paging.order import OrderWitness
 
 RECENT = 4
 """Pages whose ids are kept. Rows that reappear further back than this mean a shift by pages, not by rows."""

@@ -255,7 +255,9 @@ class PifuParser:
         shared = self._shared
         before = membership.texts.pop()
         own = orjson.dumps(member)
-        if shared.opening is None or shared.children != len(membership.children) or before.strip(SPACE):
+        if (shared.children, shared.name) != (len(membership.children), name) or before.strip(SPACE):
+            shared.opening = None
+        if shared.opening is None:
             children, texts = [*membership.children, (name, member)], [*membership.texts, before, ""]
             value = Element("membership", membership.attributes, children, texts).value()
             line = orjson.dumps({"#membership": self._memberships, **value})
@@ -265,6 +267,7 @@ class PifuParser:
         else:
             line = shared.opening + own + b"]}"
         shared.members += 1
+        shared.name = name
         shared.children = len(membership.children)
         self._size = shared.size
         self._emit("membership", _row_id(shared.identity, member), line)
@@ -284,6 +287,8 @@ class _Shared:
     children: int = 0
     """of the membership, when the last member ended"""
     members: int = 0
+    name: str = ""
+    """what the last member was called; foreign ones have their namespace"""
     identity: str | None = None
     opening: bytes | None = None
     """The line of any of them, up to the member itself; None while it has to be put together anew."""

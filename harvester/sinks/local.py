@@ -47,7 +47,7 @@ class LocalSink:
         def probe() -> None:
             make_folders(self.root)
             put(self.root / layout.STAGING / "probe", b"", aside=self.root / layout.STAGING)
-            (self.root / layout.STAGING / "probe").unlink()
+            (self.root / layout.STAGING / "probe").unlink(missing_ok=True)  # a backfill may probe as well
 
         await self._guarded(probe)
 
@@ -130,7 +130,7 @@ class LocalSink:
         def sweep() -> list[str]:
             staging = self.root / layout.STAGING
             folders = [path for path in staging.iterdir() if path.is_dir() and path.name != keep]
-            dead = [path for path in folders if path.stat().st_mtime < before]
+            dead = [path for path in folders if _older(path, before)]
             for path in dead:
                 shutil.rmtree(path, ignore_errors=True)
             return sorted(path.name for path in dead)
@@ -239,6 +239,13 @@ class LocalSink:
             return await self.offload(call)
         except OSError as error:
             raise disk_error(error, where) from None
+
+
+def _older(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:  # a backfill beside us has just cleared it away
+        return False
 
 
 def _remove(staged: Staged) -> None:

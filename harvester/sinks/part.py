@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -32,6 +32,8 @@ SYNC_EVERY = 32
 """Frames between two fsyncs of a part that grows: a power cut costs at most these 8 MiB again."""
 
 
+AT_ONCE = 5_000
+"""Records that are rewritten in one go, off the event loop."""
 LANE = 1_000
 """Numbers of parts set aside for each id range of a pull that reads several at once."""
 
@@ -209,6 +211,38 @@ class PartsWriter:
             return saved.notes
 
         return await self.guarded(recover)
+
+    async def rewrite(self, change: Callable[[list[bytes]], list[bytes]]) -> None:
+        """Write all records again as `change` has them, some at a time.
+
+        The journal ends here: what is rewritten when the process dies is read from the beginning.
+        """
+        if self._pending:
+            await self._flush()
+        aside = await self.guarded(self._set_aside)
+        lines = (line for path in aside for line in read_lines(path))
+        while batch := await self.guarded(lambda: change(list(islice(lines, AT_ONCE)))):
+            await self.write(batch)
+
+        def remove() -> None:
+            for path in aside:
+                path.unlink()
+
+        await self.guarded(remove)
+
+    def _set_aside(self) -> list[Path]:
+        self._close_part()
+        if self._journal is not None:
+            self._journal.remove()
+            self._journal = None
+            self._notes.clear()
+        aside = []
+        for part in self._closed:
+            path = self._folder / part.name
+            aside.append(path.rename(path.with_name(f"_before-{part.name}")))
+        self._closed.clear()
+        self.records = 0
+        return aside
 
     async def finish(self) -> tuple[Part, ...]:
         """Make everything durable; the parts as the manifest swears to them."""

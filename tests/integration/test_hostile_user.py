@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,8 +82,11 @@ def test_nothing_to_resume_is_a_fresh_run_and_a_run_that_never_was_is_an_error(
 def test_two_runs_of_one_id_at_once(tmp_path: Path) -> None:
     slow = emulator(tmp_path, "--tenants", "1", "--rows", "60", "--faults", "latency:2000ms")
     with slow as config, _running(config, tmp_path) as first:
-        (journal,) = (tmp_path / "state" / "runs").glob("*.journal")
-        refused(11, str(first.pid), "run", config, "--run-id", journal.stem, cwd=tmp_path)
+        deadline = time.monotonic() + 20  # the lock comes first, then the journal
+        while not (journals := list((tmp_path / "state" / "runs").glob("*.journal"))):
+            assert time.monotonic() < deadline, "the run did not begin"
+            time.sleep(0.05)
+        refused(11, str(first.pid), "run", config, "--run-id", journals[0].stem, cwd=tmp_path)
         first.kill()
 
 

@@ -1,4 +1,4 @@
-"""Whole harvests by the seed: nothing certified is lost, nothing doubled, nothing half-written, and no hang."""
+"""Whole harvests by the seed: nothing certified is lost, nothing doubled or half-written, and no hang."""
 
 from __future__ import annotations
 

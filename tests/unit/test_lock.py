@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import LockedError
-from harvester.lock import lock
+from harvester.lock import Watch, lock
 
 HOLD = """
 import sys, time
@@ -32,3 +33,29 @@ def test_a_second_one_is_refused_and_told_who_holds_it_until_that_one_dies(tmp_p
         holder.wait()
     with lock(tmp_path):
         assert (tmp_path / "lock").read_text().strip() == str(os.getpid())
+
+
+def test_a_look_sees_who_holds_it_and_turns_nobody_away(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    try:
+        assert not watch.held()
+        with lock(tmp_path):
+            assert watch.held()
+        assert not watch.held()
+        looks = [Watch(tmp_path) for _ in range(2)]
+        for look in looks:
+            assert not look.held()
+            look.close()
+        with lock(tmp_path):
+            pass
+    finally:
+        watch.close()
+
+
+def test_a_run_that_meets_a_look_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lock").touch(0o600)
+    with (tmp_path / "lock").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr("harvester.lock.time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+        with lock(tmp_path):
+            pass

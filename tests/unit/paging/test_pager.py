@@ -93,7 +93,8 @@ def test_memory_does_not_grow_with_the_rows_while_the_order_holds() -> None:
         ),
         ([str(i) for i in range(80, 130)], "id asc (numeric)"),
         ([f"{i}" for i in range(5)], None),
-        ([f"{i:08x}" for i in range(50, 0, -1)], None),
+        ([f"{i:08x}" for i in range(50, 0, -1)], "id desc (codepoint)"),
+        ([f"{i * 37 % 51:08x}" for i in range(50)], None),
         (["a"] * 50, None),
     ],
 )

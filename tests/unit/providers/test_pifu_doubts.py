@@ -99,6 +99,7 @@ def test_a_second_type_does_not_hide_that_an_export_is_no_full_one() -> None:
         "<person><comments>a&#13;b</comments></person>",
         "<person><extension>\u00a0<a/></extension></person>",
         "<membership>before<member/>between<member/>behind</membership>",
+        '<membership><member/><x:member xmlns:x="urn:x"/><member/></membership>',
         "<membership><member/><comments>late</comments><member/><url/></membership>",
     ],
 )
