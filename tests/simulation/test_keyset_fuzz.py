@@ -166,7 +166,7 @@ def pull(table: World, proof: Proof, limit: int, rng: random.Random) -> tuple[li
     first = table.page(Window(0, limit))
     assert first is not None
     keys = []
-    for place in range(1, rng.choice([1, 2, 4, 8])):
+    for place in range(1, rng.choice([1, 2, 4, 8]) if proof.operator == ">=" else 1):
         page = table.page(Window(place * table.rows // 4, 1))
         keys += list(page.ids) if page else []
     lanes = list(lanes_between(keys, proof.collation))
