@@ -149,7 +149,7 @@ async def read_keyset(collection: Collection, target: Lines, proof: Proof, recor
     if not is_possible(collection):
         raise KeysetBrokenError("the sort is refused")
     records = records if first.total is None else first.total
-    count = lanes_for(records)
+    count = lanes_for(records, proof.operator)
     asks = [Ask(Window(i * records // count, 1)) for i in range(1, count)]
     keys = [page.ids[0] for page in await _all(collection, asks) if page is not None and page.ids]
     machine = Keyset(
