@@ -63,10 +63,11 @@ def test_a_torn_tail_forgets_only_the_last_entry_wherever_it_tore(tmp_path: Path
         (course,) = found
         assert course.pulls == PULLS
         assert (1 in course.ended) == (length >= ends[2])
-        file = CourseFile(tmp_path, course)  # and it can be gone on with
-        file.began(3, 7.0)
-        file.close()
-        assert next(courses(tmp_path)).begun[3] == 7.0
+        if length % 25 == 0:  # and it can be gone on with
+            file = CourseFile(tmp_path, course)
+            file.began(3, 7.0)
+            file.close()
+            assert next(courses(tmp_path)).begun[3] == 7.0
 
 
 def test_damage_and_foreign_versions_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
