@@ -102,7 +102,7 @@ async def test_a_server_that_can_not_filter_is_pulled_in_full_and_it_is_said(
         config = configure(emulator, tmp_path)
         await pull(config, "base")
         if fault == "ignore-filter":
-            monkeypatch.setattr("harvester.emulator.api.chosen", lambda rows, query: list(rows))
+            monkeypatch.setattr("harvester.emulator.api.chosen", lambda rows, *_: list(rows))
         else:
             monkeypatch.setattr(
                 "harvester.emulator.pages.KNOWN", frozenset({"limit", "offset", "sort", "orderBy"})
