@@ -336,7 +336,7 @@ async def test_a_server_that_does_not_filter_is_asked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with emulator_of() as emulator:
-        monkeypatch.setattr("harvester.emulator.api.chosen", lambda rows, query: list(rows))
+        monkeypatch.setattr("harvester.emulator.api.chosen", lambda rows, query, vice="": list(rows))
         done = await go(configure(emulator, tmp_path))
         assert (done["exit_code"], done["committed"]) == (3, 0)
         assert done["not_filtered"] == [f"{TENANT}/users"]

@@ -52,7 +52,7 @@ class ByDate:
             moment = past + timedelta(minutes=self.rng.randrange(500_000))
             self.rows[i] = stamped(row, moment, self.style)
 
-    def chosen(self, _rows: Sequence[Row], query: Query) -> list[Row]:
+    def chosen(self, _rows: Sequence[Row], query: Query, _vice: str = "") -> list[Row]:
         self.answers += 1
         if self.answers > 1 and not query.filter:
             for _ in range(self.updates):

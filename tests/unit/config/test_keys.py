@@ -67,6 +67,7 @@ token_auth = "client_secret_post"
 tenant_in = "header"
 signature = "HMAC-SHA1"
 sort = false
+keyset = true
 filter = "status='active'"
 fields = ["id", "name"]
 trust_env = true
