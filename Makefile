@@ -31,10 +31,10 @@ run: $(VENV)/.runtime  ## one run of CONFIG (configs/nightly.toml unless named)
 	$(BIN)/harvester run $(CONFIG)
 
 test: $(VENV)/.dev  ## the default suite, within about 5 minutes on 2 cores
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist worksteal
 
 test-all: $(VENV)/.dev  ## the default suite and the long tests
-	$(PYTEST) -m ''
+	$(PYTEST) -n 2 --dist worksteal -m ''
 
 KILLS ?= 300
 crash: $(VENV)/.dev  ## die at KILLS random moments and at every system call, fail every call, cut the power

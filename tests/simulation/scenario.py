@@ -125,17 +125,19 @@ class Outcome:
 
 def simulate(seed: int) -> Outcome:
     """Run one seed. Never raises for what the harvester does wrong: that is in `wrong`."""
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # connections that are cut on demand
     random.seed(seed)  # aiohttp shuffles its waiters by the global dice
     shared = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="simulated-", dir=shared if shared.is_dir() else None))
     scenario = _Scenario(seed, folder)
     frame, part.FRAME = part.FRAME, scenario.frame
+    server = logging.getLogger("aiohttp.server")
+    server.disabled = True  # connections are cut on demand here
     try:
         virtual.run(scenario.play, random.Random(seed + 1))
     except virtual.DeadlockError as hang:
         scenario.outcome.wrong.append(f"hang: {hang}")
     finally:
+        server.disabled = False
         part.FRAME = frame
         shutil.rmtree(folder)
     return scenario.outcome
