@@ -53,7 +53,7 @@ class Table:
     aligned: bool = False
     """The rows were modified in the order of their ids."""
     cap: int | None = None
-    total: str = "right"  # right | none | low | high | moving
+    total: str = "right"  # right | none | low | high | moving | page
     changes: int = 0
     """At most so many before each request."""
     kinds: Sequence[str] = ("insert", "delete", "update")
@@ -180,7 +180,8 @@ class Table:
         for row, (_, (when, _, row_id)) in enumerate(rows):
             ids.append(f"\0{window.offset + row}" if row in flaws else row_id)
             versions.append(b"" if row in flaws else self._version(when, row_id))
-        return Page(window, ids, versions, [b"{}"] * len(ids), self._total(len(listing)), flaws=flaws)
+        total = len(ids) if self.total == "page" else self._total(len(listing))
+        return Page(window, ids, versions, [b"{}"] * len(ids), total, flaws=flaws)
 
     def _version(self, when: int, row_id: str) -> bytes:
         """The date as the answer has it: where a replica orders by it, the one that it knows."""

@@ -49,6 +49,19 @@ def test_multiples_of_the_limit_are_complete(rows: int, total: str) -> None:
     assert (len(written), certificate.verdict) == (rows, "certified")
 
 
+@pytest.mark.parametrize("cap", [10, 25, 50, 75])
+def test_a_total_that_counts_the_page_hides_nothing_where_the_page_looks_cut(cap: int) -> None:
+    table, written, certificate = pulled(1_000, cap=cap, total="page")
+    assert (len(written), certificate.verdict) == (1_000, "certified")
+    assert table.requests < 1_000 / (cap - 2) * 1.2 + 8
+
+
+@pytest.mark.parametrize("rows", [50, 75])
+def test_a_page_that_looks_cut_costs_one_look_behind(rows: int) -> None:
+    table, written, certificate = pulled(rows)
+    assert (table.requests, len(written), certificate.verdict) == (2, rows, "certified")
+
+
 def test_few_requests_go_past_the_end_of_a_table_without_a_total() -> None:
     table, _, _ = pulled(20_000, total="none")
     assert table.requests <= 205 + 8
