@@ -15,6 +15,9 @@ from harvester.guarding import Comparison, worst_schools
 from harvester.http.slices import is_tombstone
 from harvester.merging import BATCH, DisorderError, Lines, Named, in_order, paired
 
+MOST_GONE = 20_000
+"""Ids of vanished records that are kept, to look some of them up."""
+
 
 class _Ref(msgspec.Struct):
     sourced_id: str | None = msgspec.field(default=None, name="sourcedId")
@@ -56,24 +59,32 @@ def compare(old: Side, new: Side, key: tuple[str, ...], known: Comparison, *, sp
 
 def _compare(old: Side, new: Side, key: tuple[str, ...], known: Comparison, spill: Path) -> Comparison:
     before, now = _Schools(), _Schools()
-    gone = came = tombstones = 0
+    gone: list[str] = []
+    came = tombstones = vanished = 0
+    known_id = ""
     streams = (
         schools.counting(in_order(side.lines, key, spill=spill, presumed=side.ordered))
         for side, schools in ((old, before), (new, now))
     )
-    for _, was, is_now in paired(*streams):
+    for row_id, was, is_now in paired(*streams):
         if was is None:
             came += 1
         elif is_now is None:
             if is_tombstone(was):
                 tombstones += 1  # what was deleted may go
             else:
-                gone += 1
+                vanished += 1
+                if len(gone) < MOST_GONE:
+                    gone.append(row_id)
+        elif not known_id and not is_tombstone(is_now):
+            known_id = row_id
     schools = {school: (count, now.counts[school]) for school, count in before.counts.items()}
     return replace(
         known,
         added=came,
-        vanished=gone,
+        vanished=vanished,
+        gone=gone,
+        known=known_id,
         tombstones_before=known.tombstones_before - tombstones,
         schools=schools,
     )
@@ -113,4 +124,5 @@ def by_id(order_seen: str | None) -> bool:
 def compared_in_manifest(seen: Comparison) -> dict[str, Any]:
     """The comparison as it lies in a manifest: the schools that lost the most instead of all."""
     worst = [{"school": school, "before": was, "now": now} for school, was, now in worst_schools(seen)]
-    return {**asdict(replace(seen, schools={})), "schools": worst}
+    told = asdict(replace(seen, schools={}, gone=()))
+    return {name: value for name, value in told.items() if name not in ("gone", "known")} | {"schools": worst}

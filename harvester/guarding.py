@@ -6,7 +6,7 @@ So a guard holds such a pull back until a person has looked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -29,6 +29,8 @@ class Thresholds:
     """of the records, that may have become tombstones since the last snapshot"""
     quarantined_share: float = 0.01
     """of the records, that may be in quarantine unless they were before"""
+    looked_up: int = 50
+    """Of the vanished, so many at most are asked for by id: one that is to be had was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Comparison:
     quarantined: int = 0
     schools: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Id of a school -> its records before and now, where there were any before."""
+    gone: Sequence[str] = ()
+    """Ids of the vanished, or of many of them."""
+    known: str = ""
+    """The id of a record that is in both."""
     named: bool = True
     """Whether records have ids to compare by; else only their number is known."""
 

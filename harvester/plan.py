@@ -114,8 +114,16 @@ def plan(pulls: Sequence[Pull], providers: Mapping[str, Provider], sizes: Sizes)
         known = [size for size in map(sizes, group) if size is not None]
         jobs.setdefault(application, []).append(Job(tuple(group), sum(known) if known else None))
     for queue in jobs.values():
-        queue.sort(key=lambda job: math.inf if job.expected is None else job.expected, reverse=True)
+        queue.sort(key=lambda job: _urgency(job, providers), reverse=True)
     return Plan(jobs)
+
+
+def _urgency(job: Job, providers: Mapping[str, Provider]) -> tuple[float, bool]:
+    """The longest first; between equals, those whose records name others, which are completed by them."""
+    pull = job.pulls[0]
+    resource = providers[pull.provider].resource(pull.resource)
+    refers = resource is not None and bool(resource.references)
+    return math.inf if job.expected is None else job.expected, refers
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,13 @@ from harvester.dialects import Dialects
 from harvester.document_reading import read_document
 from harvester.errors import FilterIgnoredError, HarvesterError, QuotaError, SinkError
 from harvester.events import Notice, Observer, PullFinished, PullStarted
-from harvester.guarding import Comparison, reasons
+from harvester.guarding import Comparison, Reason, reasons
 from harvester.history import History
 from harvester.http.fetch import Tally
 from harvester.keyset_reading import Choice, is_possible
 from harvester.lines import Lines
-from harvester.model import Certificate, Pull, Run, Verdict
+from harvester.lookups import Lookup, audit, close, dangling
+from harvester.model import Certificate, Part, Pull, Run, Verdict
 from harvester.providers.dialect import Resource
 from harvester.reading import go_on_reading, read_best, read_collection
 from harvester.sinks.page_journal import PageJournal, StaleError
@@ -55,6 +56,8 @@ class Harvest:
     """What was found out about the sources."""
     resumed: bool = False
     """Whether an earlier process of this run may have left something to go on with."""
+    begun: dict[str, anyio.Event] = field(default_factory=dict)
+    """Pull key -> set once it has ended, of the pulls that this process has begun."""
 
 
 @dataclass(slots=True)
@@ -120,23 +123,32 @@ class Stage:
             self.staged = None
         await self.discard()
 
-    async def commit(self, read: Read) -> Outcome:
-        """Make what was read durable, and publish it with its manifest in one step, or hold it."""
+    async def prepare(self, read: Read) -> Prepared:
+        """Make what was read durable, and see it beside the last snapshot."""
         assert self.staged is not None
-        parts = await self.staged.writer.finish()
-        compared = await self._compare(read)
+        return Prepared(await self.staged.writer.finish(), await self._compare(read))
+
+    async def commit(self, read: Read, prepared: Prepared) -> Outcome:
+        """Publish what was read with its manifest in one step, or hold it."""
+        assert self.staged is not None
+        compared = prepared.compared
         limits = self.harvest.guards.of(self.pull.resource)
         against = [] if compared is None else list(reasons(compared, limits))
+        against += prepared.against
         account = Account(
             staged=self.staged,
             pull=self.pull,
-            parts=parts,
+            parts=prepared.parts,
             started=self.started,
             finished=self.harvest.clock.wall(),
             tally=self.tally,
             query=read.query,
             certificate=read.certificate,
-            extra={**read.extra, "compared": None if compared is None else compared_in_manifest(compared)},
+            extra={
+                **read.extra,
+                "compared": None if compared is None else compared_in_manifest(compared),
+                "audit": prepared.audit,
+            },
         )
         outcome = await commit(self.harvest.sink, account, self.harvest.require, against)
         self.staged = None
@@ -169,6 +181,16 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A pull that is durable, and what speaks against publishing it."""
+
+    parts: tuple[Part, ...]
+    compared: Comparison | None
+    audit: dict[str, Any] | None = None
+    against: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """What reading a resource came to."""
 
@@ -187,6 +209,7 @@ async def run_pulls(
     """
     stages: list[Stage] = []
     for pull in pulls:
+        harvest.begun[pull.key] = anyio.Event()
         newest = harvest.sink.current(pull)
         harvest.observe(PullStarted(pull, None if newest is None else int(newest["records"])))
     try:
@@ -196,7 +219,7 @@ async def run_pulls(
             stages.append(Stage(harvest, pull, resource, access.asked(pull, resource), tally, started))
             tally = Tally()  # pulls of one document share its request, which is counted once
         reads = await _read(access, pulls, stages)
-        outcomes = [await stage.commit(read) for stage, read in zip(stages, reads, strict=True)]
+        outcomes = [await _settle(access, stage, read) for stage, read in zip(stages, reads, strict=True)]
     except SinkError:
         raise
     except HarvesterError as error:
@@ -206,9 +229,67 @@ async def run_pulls(
         with anyio.CancelScope(shield=True):
             for stage in stages:
                 await stage.leave()
+        for pull in pulls:
+            harvest.begun[pull.key].set()
     for outcome in outcomes:
         harvest.observe(_finished(outcome))
     return outcomes
+
+
+async def _settle(access: Access, stage: Stage, read: Read) -> Outcome:
+    """Complete what was read by what others refer to, look after what vanished, and commit it."""
+    if stage.pull.mode != "full" or not access.provider.dates(stage.pull.resource):
+        return await stage.commit(read, await stage.prepare(read))
+    lookup = Lookup(access, stage.pull, stage.resource, stage.tally)
+    read = await _closed(access, stage, read, lookup)
+    prepared = await stage.prepare(read)
+    most = stage.harvest.guards.of(stage.pull.resource).looked_up
+    seen = prepared.compared
+    audited = None if seen is None else await audit(lookup, seen.gone, seen.known, most)
+    if audited is None:
+        return await stage.commit(read, prepared)
+    lost = set(audited.still_there)
+    if lost:
+        what = f"{len(lost)} of {audited.checked} vanished records can still be had by id: pulled again"
+        stage.harvest.observe(Notice(what, stage.pull.key))
+        read = await _closed(access, stage, await _read_one(access, stage.pull, stage, None), lookup)
+        prepared = await stage.prepare(read)
+        lost &= set(() if prepared.compared is None else prepared.compared.gone)
+    told = {"vanished": audited.vanished, "checked": audited.checked, "still_there": len(audited.still_there)}
+    against: tuple[Reason, ...] = ()
+    if lost:
+        said = f"{len(lost)} records that can be had by id are not listed, in two pulls: {min(lost)} for one"
+        against = (Reason("left out", said),)
+    return await stage.commit(read, replace(prepared, audit={**told, "lost": len(lost)}, against=against))
+
+
+async def _closed(access: Access, stage: Stage, read: Read, lookup: Lookup) -> Read:
+    """Add the records that the tenant's other pulls of this run refer to, and that are not there."""
+    harvest, pull, staged = stage.harvest, stage.pull, stage.staged
+    assert staged is not None
+    told: dict[str, Any] = {}
+    for other in access.provider.resources:
+        for member, target in other.references:
+            referring = replace(pull, resource=other.name)
+            ended = harvest.begun.get(referring.key)
+            if target != pull.resource:
+                continue
+            if ended is not None:
+                await ended.wait()  # it has a worker of its own, and waits for nobody
+            manifest = harvest.sink.committed(referring, harvest.run)
+            if manifest is None:
+                continue
+            lines = harvest.sink.lines(harvest.sink.folder(referring, harvest.run), manifest)
+            names = await staged.writer.guarded(
+                partial(dangling, lines, member, staged.writer.written(), stage.resource.key)
+            )
+            if names is None:
+                told[other.name] = {"skipped": "too many references"}
+                continue
+            closure = await close(lookup, names, staged.writer.total)
+            await staged.writer.write(closure.fetched)
+            told[other.name] = {"dangling": closure.dangling, "fetched": len(closure.fetched)}
+    return replace(read, extra={**read.extra, "closure": told or None})
 
 
 async def _read(access: Access, pulls: Sequence[Pull], stages: Sequence[Stage]) -> list[Read]:

@@ -49,6 +49,7 @@ class GuardTable(Table, frozen=True):
     ids_share: Share | None = None
     deleted_share: Share | None = None
     quarantined_share: Share | None = None
+    looked_up: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
 class GuardsTable(GuardTable, frozen=True):

@@ -85,6 +85,20 @@ def object_of(reply: Reply) -> bytes:
     return body
 
 
+def record_of(reply: Reply, key: tuple[str, ...]) -> bytes:
+    """The record that a 200 answer holds, bare or as the one member of an object, as a line.
+
+    Raises `ProtocolError` where there is none.
+    """
+    body = object_of(reply)
+    if _identity(body, key)[0] is not None:
+        return body
+    inner = [bytes(value) for value in _object(body).values() if _begins(value, b"{")]
+    if len(inner) != 1 or _identity(inner[0], key)[0] is None:
+        raise ProtocolError("no record in the answer", advice=_ASK)
+    return inner[0]
+
+
 def identify(lines: Sequence[bytes], key: tuple[str, ...]) -> tuple[list[str], list[bytes]]:
     """Ids and versions of records that have an id, as `page_of` gave them."""
     found = _identities(b"[" + b",".join(lines) + b"]", key)

@@ -30,6 +30,8 @@ class Resource:
     """Member that names the parent's id in each record; spliced in where the provider does not send it."""
     parent_when: tuple[str, tuple[str, ...]] | None = None
     """Only for parents whose member has one of these values, e.g. ("statusCode", ("stopped",))."""
+    references: tuple[tuple[str, str], ...] = ()
+    """(member, resource) whose records its records name, as OneRoster does: `{"sourcedId": ...}`."""
     guarded: bool = True
     """False where records come and go by nature, so that a shorter list is no alarm."""
 

@@ -40,6 +40,8 @@ _GRADEBOOK_1P2: dict[str, tuple[str, ...]] = {
     "assessmentLineItems": (),
     "assessmentResults": (),
 }
+_REFERENCES = {"enrollments": (("user", "users"), ("class", "classes"))}
+"""Those that are looked after: an enrollment of nobody, or in nothing, is of no use."""
 _SINGULAR = {"classes": "class", "gradingPeriods": "gradingPeriod", "academicSessions": "academicSession"}
 _OF_CLASSES_1P1 = ("lineItems", "results")
 _OF_CLASSES_1P2 = (*_OF_CLASSES_1P1, "categories")
@@ -48,7 +50,16 @@ _OF_CLASSES_1P2 = (*_OF_CLASSES_1P1, "categories")
 
 def collections(names: dict[str, tuple[str, ...]], service: str = "") -> tuple[Resource, ...]:
     """Collections and, as child resources `parent_child` that are not pulled by default, the nested ones."""
-    flat = [Resource(name=name, path=f"/{name}", service=service, default=name in DEFAULTS) for name in names]
+    flat = [
+        Resource(
+            name=name,
+            path=f"/{name}",
+            service=service,
+            default=name in DEFAULTS,
+            references=_REFERENCES.get(name, ()),
+        )
+        for name in names
+    ]
     nested = [nested_in(parent, child, service) for parent, children in names.items() for child in children]
     return (*flat, *nested)
 

@@ -116,6 +116,11 @@ class PartsWriter:
             self._notes.append(Note(self.records, orjson.dumps({**entry, **counts})))
 
     @property
+    def total(self) -> int:
+        """Records written so far, those of all ranges of ids."""
+        return self.records + sum(lane.records for lane in self._lanes.values())
+
+    @property
     def journaled(self) -> bool:
         """Whether another process could go on with what was written so far."""
         return self._frames > 0 and self._journal is not None

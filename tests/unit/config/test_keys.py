@@ -43,6 +43,7 @@ school_size = 5
 ids_share = 0.75
 deleted_share = 1.0
 quarantined_share = 0.0
+looked_up = 9
 
 [guards.resources.people]
 enabled = false
@@ -53,6 +54,7 @@ school_size = 6
 ids_share = 0.7
 deleted_share = 0.9
 quarantined_share = 0.3
+looked_up = 0
 
 [applications.own]
 provider = "my-sis"
@@ -204,6 +206,7 @@ def test_guards_become_thresholds_and_a_resource_has_its_own(tmp_path: Path) -> 
         ids_share=0.75,
         deleted_share=1.0,
         quarantined_share=0.0,
+        looked_up=9,
     )
     assert (guards.of("people").enabled, guards.of("people").vanished_count) == (False, 8)
 
