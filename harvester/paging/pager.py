@@ -217,8 +217,12 @@ class Pager:
         self._hole = False
 
     def _only_a_look(self, page: Page) -> bool:
-        """Whether a page behind a short one shows nothing but its end: that is no link of the chain."""
-        return not self._reaches_back(page) and self._mender.continues(page)
+        """Whether a page behind a short one shows nothing but its end: that is no link of the chain.
+
+        Rows behind that end, though all seen before, are more than that: something moved, or nothing is fixed.
+        """
+        ends_alike = self._previous is not None and page.end <= self._previous.end
+        return ends_alike and not self._reaches_back(page) and self._mender.continues(page)
 
     def _reaches_back(self, page: Page) -> bool:
         """Whether a look was meant to find the end of a table that had shrunk."""
