@@ -219,7 +219,7 @@ class Pager:
     def _only_a_look(self, page: Page) -> bool:
         """Whether a page behind a short one shows nothing but its end: that is no link of the chain.
 
-        Rows behind that end, though all seen before, are more than that: something moved, or nothing is fixed.
+        Rows behind that end, though all seen before, are more: something moved, or nothing is fixed.
         """
         ends_alike = self._previous is not None and page.end <= self._previous.end
         return ends_alike and not self._reaches_back(page) and self._mender.continues(page)

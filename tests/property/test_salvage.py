@@ -139,6 +139,32 @@ def damage(data: st.DataObject, path: Path) -> None:
             path.write_bytes(raw + b"torn")
 
 
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_frame_in_which_one_byte_was_flipped_is_not_gone_on_with(
+    tmp_path: Path, compression: Compression
+) -> None:
+    records = [b"%d:" % i + b"x" * 50 for i in range(100)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(part_module, "FRAME", 500)
+        for name in ("calm", "cut"):
+            (tmp_path / name).mkdir()
+        expected = undisturbed(tmp_path / "calm", records, compression, 10_000)
+
+        async def first() -> None:
+            writer = writer_in(tmp_path / "cut", compression, 10_000)
+            await write(writer, records[:70], 0)
+            writer.abandon()
+
+        asyncio.run(first())
+        (staged,) = (tmp_path / "cut" / "staged").iterdir()
+        raw = bytearray(staged.read_bytes())
+        raw[len(raw) // 2] ^= 1
+        staged.write_bytes(raw)
+        parts, done = resumed(tmp_path / "cut", records, compression, 10_000)
+        assert 0 < done < 70
+        assert parts == expected
+
+
 def test_a_process_that_dies_again_and_again_goes_on_from_where_each_came_to(tmp_path: Path) -> None:
     records = [b"%d:" % i + b"x" * 50 for i in range(300)]
     with pytest.MonkeyPatch.context() as patch:
