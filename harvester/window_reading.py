@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import anyio
+from anyio.abc import TaskGroup
 
 from harvester.collection import Collection
-from harvester.errors import HarvesterError, UnreachableError
+from harvester.errors import HarvesterError, QuotaError, UnreachableError
 from harvester.history import History, opening_note, page_note
 from harvester.lines import Target
 from harvester.model import Certificate, Page, Window
@@ -96,10 +97,13 @@ async def _read(collection: Collection, target: Small, history: History | None =
                     if pager.done:
                         break
                     for window in pager.wanted():
-                        group.start_soon(flight.fetch, window)
+                        flight.send_for(window, group)
                     await flight.land(pager)
             except HarvesterError as error:
                 failure = error  # raised outside of the group, which would wrap it
+                if isinstance(error, QuotaError):  # what was asked for before is paid for: keep it
+                    await flight.land_the_rest(pager)
+                    await _write_ready(collection, pager, target)
             group.cancel_scope.cancel()  # pages asked for ahead that turned out not to be needed
     if failure is not None:
         raise failure
@@ -164,6 +168,7 @@ class _Flight:
         self._collection = collection
         self._landed = 0
         self._failed = 0
+        self._out = 0
         self._send, self._receive = anyio.create_memory_object_stream[Page | tuple[Window, HarvesterError]](
             WIDTH
         )
@@ -188,6 +193,11 @@ class _Flight:
         """An earlier process has landed the first pages."""
         self._landed = 1
 
+    def send_for(self, window: Window, group: TaskGroup) -> None:
+        """Let a page be fetched; `land` gives what came of it."""
+        self._out += 1
+        group.start_soon(self.fetch, window)
+
     async def fetch(self, window: Window) -> None:
         """One page, or its error: never raises, so that a page can't tear the group down."""
         halved = window.limit < self._collection.spelling.page_size
@@ -198,9 +208,20 @@ class _Flight:
         else:
             await self._send.send(page)
 
+    async def land_the_rest(self, pager: Pager) -> None:
+        """Wait for every page that is still out; those that fail now don't matter any more."""
+        while self._out:
+            landed = await self._next()
+            if isinstance(landed, Page):
+                pager.received(landed)
+
+    async def _next(self) -> Page | tuple[Window, HarvesterError]:
+        self._out -= 1
+        return await self._receive.receive()
+
     async def land(self, pager: Pager) -> None:
         """Wait for the next page, and give it to the pager."""
-        landed = await self._receive.receive()
+        landed = await self._next()
         if isinstance(landed, Page):
             self._landed += 1
             pager.received(landed)
