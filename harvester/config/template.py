@@ -9,6 +9,7 @@ TEMPLATE = """\
 [run]
 name = "nightly"
 # max_duration = "6h"           # stop in order after this long (exit 8); --resume goes on
+# full_every = "7d"             # `run --incremental` takes a full pull by itself so often
 
 [sink]
 url = "./lake"                  # a directory, or "-" for NDJSON on stdout
@@ -18,6 +19,11 @@ require = "probable"            # the weakest certificate that is published
 
 [state]
 path = "./state"                # journals, logs, token cache, quota ledger; keep it between runs
+
+# [guards]                      # a roster that shrank too much is held (exit 10) until `harvester release`
+# vanished_share = 0.05
+# [guards.resources.enrollments]
+# vanished_share = 0.2          # the summer
 
 # ── Applications: our credentials with a provider, and the limits granted to them ──────────────────────
 # Secrets are references: env:NAME | file:/path | cmd:program args | keyring:service/name
