@@ -89,6 +89,11 @@ class Tallies:
         return f"{left // 60}:{left % 60:02d}"
 
 
+def _of(count: Count) -> str:
+    """Pulls done, of how many where that is known."""
+    return f"{count.done}/{count.pulls}" if count.pulls else str(count.done)
+
+
 @contextmanager
 def open_progress(
     mode: Mode,
@@ -127,7 +132,7 @@ def open_progress(
 def _plain_line(tallies: Tallies, _kind: str) -> str:
     total = tallies.total
     return (
-        f"{total.done}/{total.pulls} pulls, {total.failed} not committed, {total.pages:,} pages, "
+        f"{_of(total)} pulls, {total.failed} not committed, {total.pages:,} pages, "
         f"{total.records:,} rows ({total.records / tallies.seconds:,.0f}/s), {total.throttled} x 429, "
         f"{tallies.seconds:.0f} s, left {tallies.remaining(total)}"
     )
