@@ -49,7 +49,8 @@ class Lines:
             rows = [row for row in rows if row not in page.flaws]
         whole = len(rows) == len(page.records)
         records = page.records if whole else [page.records[row] for row in rows]
-        self.writer.tombstones += sum(map(is_tombstone, records))
+        if page.tombstones:
+            self.writer.tombstones += sum(row in page.tombstones for row in rows)
         await self.writer.write(records)
 
     def lane(self, number: int) -> Lines:

@@ -155,6 +155,8 @@ class Page:
     next_link: str | None = None
     flaws: Mapping[int, str] = field(default_factory=dict)
     """Row number -> why it goes to quarantine."""
+    tombstones: frozenset[int] = frozenset()
+    """Numbers of the rows that say of themselves that they are deleted."""
 
     @property
     def end(self) -> int:

@@ -7,12 +7,12 @@ Pages fly concurrently, a bounded number at once, and are put back in offset ord
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 
 from harvester.collection import Collection
 from harvester.errors import HarvesterError, QuotaError, UnreachableError
@@ -82,49 +82,16 @@ class Small:
 
 
 async def _read(collection: Collection, target: Small, history: History | None = None) -> Pager:
-    failure: HarvesterError | None = None
-    with _Flight(collection) as flight:
-        if history is None:
-            pager = await flight.take_off()
-            target.note(opening_note(collection, KIND))
-        else:
-            pager = await _relive(collection, target, history)
-            flight.took_off()
-        async with anyio.create_task_group() as group:
-            try:
-                while True:
-                    await _write_ready(collection, pager, target)
-                    if pager.done:
-                        break
-                    for window in pager.wanted():
-                        flight.send_for(window, group)
-                    await flight.land(pager)
-            except HarvesterError as error:
-                failure = error  # raised outside of the group, which would wrap it
-                if isinstance(error, QuotaError):  # what was asked for before is paid for: keep it
-                    await flight.land_the_rest(pager)
-                    await _write_ready(collection, pager, target)
-            group.cancel_scope.cancel()  # pages asked for ahead that turned out not to be needed
-    if failure is not None:
-        raise failure
+    if history is None:
+        flight = await _take_off(collection, target)
+        target.note(opening_note(collection, KIND))
+    else:
+        flight = _Flight(collection, await _relive(collection, target, history), target, landed=1)
+    pager = await flight.read()
     pager.evidence.max_age = collection.tally.max_age
     for note in collection.notes:
         pager.note(note)
     return pager
-
-
-async def _write_ready(collection: Collection, pager: Pager, target: Target) -> None:
-    while True:
-        try:
-            for ready in pager.ready():
-                await target.write(ready.page, ready.rows)
-                more = {"confirms": ready.confirms, "holes": ready.holes, "patch": ready.patch}
-                note = page_note(ready.page, ready.rows, collection.tally, **more, ahead=pager.ahead)
-                target.note(note)
-        except HistoryNeeded:
-            pager.remember(await target.ids_written())
-        else:
-            return
 
 
 async def _relive(collection: Collection, small: Small, history: History) -> Pager:
@@ -161,84 +128,129 @@ def _pager_for(collection: Collection) -> Pager:
     )
 
 
+async def _take_off(collection: Collection, target: Small) -> _Flight:
+    """Find the spelling that works, with the first page."""
+    first: Page | UnreachableError
+    try:
+        first = await collection.first()
+    except UnreachableError as error:
+        first = error
+    flight = _Flight(collection, _pager_for(collection), target)
+    (window,) = flight.pager.wanted()
+    flight.land(window, first)
+    return flight
+
+
 class _Flight:
-    """The pages of one collection that are on their way."""
+    """The pages of one collection on their way: a few tasks, each of which fetches one page after another.
 
-    def __init__(self, collection: Collection) -> None:
+    They share the pager, and whoever lands the page whose turn it is writes; so there is neither a task nor a
+    message for a page. What a task finds to do is decided between two awaits, by the pager alone.
+    """
+
+    def __init__(self, collection: Collection, pager: Pager, target: Small, *, landed: int = 0) -> None:
+        """`landed`: pages that an earlier process has had."""
+        self.pager = pager
         self._collection = collection
-        self._landed = 0
+        self._target = target
+        self._landed = landed
         self._failed = 0
-        self._out = 0
-        self._send, self._receive = anyio.create_memory_object_stream[Page | tuple[Window, HarvesterError]](
-            WIDTH
-        )
+        self._windows: deque[Window] = deque()
+        """Given out by the pager, asked for by nobody yet."""
+        self._writing = False
+        self._failure: HarvesterError | None = None
+        self._news: anyio.Event | None = None
+        """What those wait for who found nothing to do."""
 
-    async def take_off(self) -> Pager:
-        """Find the spelling that works, with the first page; a pager that has it."""
-        first: Page | UnreachableError
+    async def read(self) -> Pager:
+        """Fetch and write until the end is reached; raises what ends the pull."""
+        await self._write()
+        async with anyio.create_task_group() as group:
+            for _ in range(WIDTH):
+                group.start_soon(self._work, group.cancel_scope)
+        if self._failure is not None:
+            if isinstance(self._failure, QuotaError):
+                await self._write()  # what was asked for before it was spent is paid for
+            raise self._failure
+        return self.pager
+
+    async def _work(self, everyone: anyio.CancelScope) -> None:
+        """One page after another. Errors are kept and raised later, as the group would wrap them."""
         try:
-            first = await self._collection.first()
-        except UnreachableError as error:
-            first = error
-        pager = _pager_for(self._collection)
-        (window,) = pager.wanted()
-        if isinstance(first, Page):
-            self._landed += 1
-            pager.received(first)
-        else:
-            self._stumble(window, first, pager)
-        return pager
+            while not self._over:
+                window = self._next()
+                if window is None:
+                    await self._wait()
+                    continue
+                self.land(window, await self._fetch(window))
+                await self._write()
+                self._tell()
+        except HarvesterError as error:
+            self._failure = self._failure or error
+        self._tell()
+        if not isinstance(self._failure, QuotaError):
+            everyone.cancel()  # pages asked for ahead that turned out not to be needed
 
-    def took_off(self) -> None:
-        """An earlier process has landed the first pages."""
-        self._landed = 1
+    @property
+    def _over(self) -> bool:
+        return self._failure is not None or (self.pager.done and not self._writing)
 
-    def send_for(self, window: Window, group: TaskGroup) -> None:
-        """Let a page be fetched; `land` gives what came of it."""
-        self._out += 1
-        group.start_soon(self.fetch, window)
+    def _next(self) -> Window | None:
+        if not self._windows and not self.pager.done:
+            self._windows.extend(self.pager.wanted())
+        return self._windows.popleft() if self._windows else None
 
-    async def fetch(self, window: Window) -> None:
-        """One page, or its error: never raises, so that a page can't tear the group down."""
+    async def _wait(self) -> None:
+        """Wait for something to land, or to be written."""
+        if self._news is None:
+            self._news = anyio.Event()
+        await self._news.wait()
+
+    def _tell(self) -> None:
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+
+    async def _fetch(self, window: Window) -> Page | HarvesterError:
         halved = window.limit < self._collection.spelling.page_size
         try:
-            page = await self._collection.page(window, attempts=2 if halved else None)
+            return await self._collection.page(window, attempts=2 if halved else None)
         except HarvesterError as error:
-            await self._send.send((window, error))
-        else:
-            await self._send.send(page)
+            return error
 
-    async def land_the_rest(self, pager: Pager) -> None:
-        """Wait for every page that is still out; those that fail now don't matter any more."""
-        while self._out:
-            landed = await self._next()
-            if isinstance(landed, Page):
-                pager.received(landed)
-
-    async def _next(self) -> Page | tuple[Window, HarvesterError]:
-        self._out -= 1
-        return await self._receive.receive()
-
-    async def land(self, pager: Pager) -> None:
-        """Wait for the next page, and give it to the pager."""
-        landed = await self._next()
-        if isinstance(landed, Page):
+    def land(self, window: Window, came: Page | HarvesterError) -> None:
+        """Give a page to the pager. One that can't be had is a poison page if the server serves others."""
+        if isinstance(came, Page):
             self._landed += 1
-            pager.received(landed)
-        else:
-            self._stumble(*landed, pager)
-
-    def _stumble(self, window: Window, error: HarvesterError, pager: Pager) -> None:
-        """A window that can't be had: a poison page if the server serves others, else the pull's end."""
+            self.pager.received(came)
+            return
         self._failed += 1
-        poison = isinstance(error, UnreachableError) and error.status == 500
+        poison = isinstance(came, UnreachableError) and came.status == 500
         if not poison or (not self._landed and self._failed > HOPELESS):
-            raise error
-        pager.failed(window)
+            raise came
+        self.pager.failed(window)
 
-    def __enter__(self) -> Self:
-        return self
+    async def _write(self) -> None:
+        """Write the pages whose turn has come. A task that is at it already takes new ones as well."""
+        if self._writing:
+            return
+        self._writing = True
+        try:
+            await self._write_ready()
+        finally:
+            self._writing = False
 
-    def __exit__(self, *_error: object) -> None:
-        self._send.close()
-        self._receive.close()
+    async def _write_ready(self) -> None:
+        pager, target, tally = self.pager, self._target, self._collection.tally
+        while True:
+            try:
+                for ready in pager.ready():
+                    more = {"confirms": ready.confirms, "holes": ready.holes, "patch": ready.patch}
+                    # Of this moment: other tasks go on while this one writes.
+                    note = page_note(ready.page, ready.rows, tally, **more, ahead=pager.ahead)
+                    await target.write(ready.page, ready.rows)
+                    target.note(note)
+            except HistoryNeeded:
+                pager.remember(await target.ids_written())
+            else:
+                return
