@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from harvester.http.slices import is_tombstone
+from harvester.http.rows import is_tombstone
 from harvester.merging import in_order, latest, paired
 from harvester.sinks.sink import Json, Sink
 

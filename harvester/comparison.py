@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from harvester.guarding import Comparison, worst_schools
-from harvester.http.slices import is_tombstone
+from harvester.http.rows import is_tombstone
 from harvester.merging import BATCH, DisorderError, Lines, Named, in_order, paired
 
 MOST_GONE = 20_000

@@ -18,7 +18,7 @@ import orjson
 
 from harvester.collection import Collection
 from harvester.http.fetch import Tally
-from harvester.http.slices import identify
+from harvester.http.rows import identify
 from harvester.lines import Lines, flaw_line
 from harvester.model import Page, Window
 from harvester.sinks.page_journal import StaleError
@@ -50,7 +50,7 @@ def opening_note(collection: Collection, kind: str) -> dict[str, Any]:
 def page_note(page: Page, rows: Sequence[int], tally: Tally, **more: Any) -> dict[str, Any]:
     """A page that was taken, less what can be seen in the records that were written of it."""
     new = set(rows) if len(rows) < len(page.ids) else None
-    again = [] if new is None else [i for i in range(len(page.ids)) if i not in new]
+    again = [] if new is None else sorted(set(range(len(page.ids))) - new)
     return {
         "window": (page.window.offset, page.window.limit),
         "rows": len(page.ids),

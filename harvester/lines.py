@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from harvester.http.slices import identify, is_tombstone
+from harvester.http.rows import identify, is_tombstone
 from harvester.model import Page
 from harvester.sinks.part import PartsWriter
 

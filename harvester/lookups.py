@@ -19,7 +19,8 @@ import msgspec
 from harvester.access import Access
 from harvester.errors import ProviderError
 from harvester.http.fetch import Tally
-from harvester.http.slices import identify, is_tombstone, record_of
+from harvester.http.rows import identify, is_tombstone
+from harvester.http.slices import record_of
 from harvester.model import Pull
 from harvester.providers.dialect import Resource
 

@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 
-from harvester.http.slices import identify
+from harvester.http.rows import identify
 from harvester.sinks.durable import make_folders
 
 BATCH = 500

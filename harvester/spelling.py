@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from harvester.auth.oauth1 import encode_query
+from harvester.auth.oauth1 import encode_query, escape
 from harvester.model import Application, Pull, Window
 from harvester.providers.dialect import Paging, Provider
 
@@ -24,8 +25,8 @@ class Spelling:
 
     def query(self, window: Window) -> str:
         """The query string, percent-encoded to the letter: it is signed as it is sent."""
-        parameters = {self.limit: str(window.limit), self.offset: str(window.offset)}
-        return encode_query([*parameters.items(), *self.sort.items(), *self.extra.items()])
+        rest = _rest(*self.sort.items(), *self.extra.items())
+        return f"{escape(self.limit)}={window.limit}&{escape(self.offset)}={window.offset}{rest}"
 
     def alternatives(self) -> Iterator[tuple[Spelling, str]]:
         """What to try, in turn, when the server refuses the first page; and how to say so."""
@@ -37,6 +38,12 @@ class Spelling:
                 yield replace(unsorted, page_size=_SAFE_SIZE), f"sort refused, limit {_SAFE_SIZE}"
         elif self.page_size > _SAFE_SIZE:
             yield replace(self, page_size=_SAFE_SIZE), f"limit stepped down to {_SAFE_SIZE}"
+
+
+@lru_cache(maxsize=1024)
+def _rest(*parameters: tuple[str, str]) -> str:
+    """What the queries of all pages end in."""
+    return f"&{encode_query(parameters)}" if parameters else ""
 
 
 _SAFE_SIZE = 100

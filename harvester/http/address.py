@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -17,8 +18,18 @@ def permitted(text: str) -> URL:
     """The URL as it goes on the wire, if it may: https, or http to this machine."""
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigError("a URL holds characters that must be percent-encoded")
+    _look_at(text.partition("?")[0])  # where it goes stands before the query, and pages differ in theirs only
     try:
-        url = URL(text, encoded=True)
+        return URL(text, encoded=True)
+    except ValueError:
+        raise ConfigError("a URL that can't be read") from None
+
+
+@lru_cache(maxsize=1024)
+def _look_at(place: str) -> None:
+    """Raises `ConfigError` for a place where no request may go."""
+    try:
+        url = URL(place, encoded=True)
         host = url.host or ""
     except ValueError:
         raise ConfigError("a URL that can't be read") from None
@@ -32,9 +43,9 @@ def permitted(text: str) -> URL:
             where=host,
             advice="Use https://, http is for loopback.",
         )
-    return url
 
 
+@lru_cache(maxsize=8)  # reading the system's authorities takes 20 ms
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     # Not create_default_context: it obeys SSLKEYLOGFILE, which puts every session's keys into a file.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import ssl
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
@@ -141,11 +142,7 @@ class HttpTransport:
     ) -> Reply:
         ceiling = request.ceiling
         loop = asyncio.get_running_loop()
-        limits = aiohttp.ClientTimeout(
-            total=max(0.001, ceiling.total - (loop.time() - began)),
-            connect=ceiling.connect,
-            sock_read=ceiling.read,
-        )
+        left = max(0.001, ceiling.total - (loop.time() - began)) if resent else ceiling.total
         try:
             response = await session.request(
                 request.method,
@@ -153,7 +150,7 @@ class HttpTransport:
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,
-                timeout=limits,
+                timeout=_timeouts(left, ceiling.connect, ceiling.read),
                 proxy=self._proxies.way_to(url),
                 trace_request_ctx=trace,
             )
@@ -180,6 +177,11 @@ class HttpTransport:
         took = loop.time() - began
         received = response.content.total_raw_bytes
         return Reply(response.status, headers, body, took, error, received, resent, request.url)
+
+
+@lru_cache(maxsize=16)
+def _timeouts(total: float, connect: float, read: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total, connect=connect, sock_read=read)
 
 
 async def _body(

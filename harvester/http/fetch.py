@@ -221,6 +221,8 @@ class Fetcher:
     def _judge(self, wish: _Wish, sent: _Sent) -> Accept | Again | Renew | Refuse:
         if sent.error is not None:
             return self._unusable(wish, sent.error, sent.reply)
+        if sent.reply.status == 200 and not sent.reply.error:
+            return Accept()  # as `judge` would say; no dice are thrown for it
         verdict = judge(
             sent.reply,
             attempt=wish.attempt,

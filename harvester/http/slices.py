@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -20,6 +19,7 @@ from harvester.errors import ProtocolError
 from harvester.http import surrogates
 from harvester.http.client import Reply
 from harvester.http.links import next_link, total_of
+from harvester.http.rows import Rows, identity, is_tombstone, rows_of
 from harvester.model import Page, Window
 
 DEEPEST = 64
@@ -37,7 +37,6 @@ _NOT_OPENING = bytes(set(range(256)) - set(b"{[\n"))
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 _any = msgspec.json.Decoder(Any)
-_text = msgspec.json.Decoder(str)
 
 
 def page_of(
@@ -61,7 +60,7 @@ def page_of(
         found = _found(body)
     facts = _facts(found.envelope) if found.envelope else {}
     records, flaws = found.records, dict[int, str]()
-    rows = None if disguised or not _all_fit(records, body) else _rows(found.array, key)
+    rows = None if disguised or not _all_fit(records, body) else rows_of(records, key)
     if rows is None:
         rows, flaws = _one_by_one(records, key, window.offset, disguised=disguised)
     return Page(
@@ -99,33 +98,12 @@ def record_of(reply: Reply, key: tuple[str, ...]) -> bytes:
     Raises `ProtocolError` where there is none.
     """
     body = object_of(reply)
-    if _identity(body, key)[0] is not None:
+    if identity(body, key)[0] is not None:
         return body
     inner = [bytes(value) for value in _object(body).values() if _begins(value, b"{")]
-    if len(inner) != 1 or _identity(inner[0], key)[0] is None:
+    if len(inner) != 1 or identity(inner[0], key)[0] is None:
         raise ProtocolError("no record in the answer", advice=_ASK)
     return inner[0]
-
-
-def identify(lines: Sequence[bytes], key: tuple[str, ...]) -> tuple[list[str], list[bytes]]:
-    """Ids and versions of records that have an id, as `page_of` gave them."""
-    rows = _rows(b"[" + b",".join(lines) + b"]", key)
-    if rows is not None:
-        return rows.ids, rows.versions
-    pairs = [_identity(line, key) for line in lines]
-    return [row_id or "" for row_id, _ in pairs], [version for _, version in pairs]
-
-
-class _Status(msgspec.Struct):
-    status: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_status = msgspec.json.Decoder(_Status)
-
-
-def is_tombstone(record: bytes) -> bool:
-    """Whether a record says of itself that it is deleted: its `status` is `tobedeleted`."""
-    return b'"tobedeleted"' in record and bytes(_status.decode(record).status) == b'"tobedeleted"'
 
 
 def with_parent(record: bytes, key: str, parent_id: str) -> bytes:
@@ -186,7 +164,6 @@ def _found(body: bytes) -> _Found:
 class _Found:
     """The array of records, cut up, and what stands beside it."""
 
-    array: memoryview | bytes | msgspec.Raw
     records: list[bytes]
     envelope: Mapping[str, msgspec.Raw]
 
@@ -217,7 +194,7 @@ def _leading(body: bytes) -> _Found | None:
     rest = _object(b"{" + body[end + 1 :]) if body[end : end + 1] == b"," else {}
     if name in rest or _arrays(rest):
         return None
-    return _Found(memoryview(body)[start:end], records, rest)
+    return _Found(records, rest)
 
 
 @lru_cache(maxsize=64)
@@ -229,8 +206,8 @@ def _member_decoder(name: str) -> msgspec.json.Decoder[Any]:
 def _any_place(body: bytes) -> _Found:
     """The array wherever it stands. Raises `ProtocolError` when there isn't just one."""
     array, envelope = _split(body)
-    records = [bytes(raw) for raw in _elements.decode(array)]
-    return _Found(array, records, envelope)
+    records = list(map(bytes, _elements.decode(array)))
+    return _Found(records, envelope)
 
 
 def _split(body: bytes) -> tuple[bytes | msgspec.Raw, Mapping[str, msgspec.Raw]]:
@@ -291,49 +268,9 @@ def _all_fit(records: Sequence[bytes], body: bytes) -> bool:
     return max(map(len, openings.split(b"\n"))) <= DEEPEST
 
 
-@lru_cache(maxsize=64)
-def _row_decoder(key: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], attrgetter[Any]]:
-    """Reads id and version of all records of an array at once: the common case, where both are strings."""
-    names = [f"id{i}" for i in range(len(key))]
-    fields: list[Any] = [(name, str | None, None) for name in names] if len(key) > 1 else [("id0", str)]
-    row = msgspec.defstruct(
-        "Row",
-        [*fields, ("version", str | None, None), ("status", str | None, None)],
-        rename={**dict(zip(names, key, strict=True)), "version": "dateLastModified"},
-        gc=False,
-    )
-    return msgspec.json.Decoder(list[row]), attrgetter(*names)  # type: ignore[valid-type]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What is known of records beside their bytes."""
-
-    ids: list[str]
-    versions: list[bytes]
-    tombstones: frozenset[int]
-    """Numbers of the rows that say they are deleted."""
-
-
-def _rows(array: memoryview | bytes | msgspec.Raw, key: tuple[str, ...]) -> _Rows | None:
-    """What is known of an array of sound records; None when they are not all as common."""
-    decoder, read = _row_decoder(key)
-    try:
-        rows = decoder.decode(array)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    ids = list(map(read, rows))
-    if len(key) > 1:
-        ids = [next(filter(None, names), "") for names in ids]
-    if not all(ids):
-        return None
-    versions = [row.version.encode() if row.version else b"" for row in rows]
-    return _Rows(ids, versions, frozenset([i for i, row in enumerate(rows) if row.status == "tobedeleted"]))
-
-
 def _one_by_one(
     records: list[bytes], key: tuple[str, ...], offset: int, *, disguised: bool
-) -> tuple[_Rows, dict[int, str]]:
+) -> tuple[Rows, dict[int, str]]:
     """What is known of records that are not all as common, and their flaws. Takes disguises off, in place."""
     ids: list[str] = []
     versions: list[bytes] = []
@@ -343,7 +280,7 @@ def _one_by_one(
         if disguised and (revealed := surrogates.reveal(record)) != record:
             records[row], why = revealed, surrogates.WHY
         if why is None:
-            row_id, version = _identity(record, key)
+            row_id, version = identity(record, key)
             if row_id is None:
                 why = f"no {key[0]}" if record.startswith(b"{") else "not an object"
         if why is not None:
@@ -356,7 +293,7 @@ def _one_by_one(
         while ids[row] in taken:
             ids[row] += "\0"
     sound = (row for row in range(len(records)) if row not in flaws)
-    return _Rows(ids, versions, frozenset(row for row in sound if is_tombstone(records[row]))), flaws
+    return Rows(ids, versions, frozenset(row for row in sound if is_tombstone(records[row]))), flaws
 
 
 def _unfit(record: bytes) -> str | None:
@@ -387,32 +324,3 @@ def _depth(record: bytes) -> int:
         elif byte in b"}]":
             depth -= 1
     return deepest
-
-
-@lru_cache(maxsize=64)
-def _raw_decoder(key: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    names = [f"id{i}" for i in range(len(key))]
-    row = msgspec.defstruct(
-        "RawRow",
-        [(name, msgspec.Raw, msgspec.Raw(b"null")) for name in [*names, "version"]],
-        rename={**dict(zip(names, key, strict=True)), "version": "dateLastModified"},
-    )
-    return msgspec.json.Decoder(row)
-
-
-def _identity(record: bytes, key: tuple[str, ...]) -> tuple[str | None, bytes]:
-    """A sound record's id, None where it has none, and its version. Numbers become their text."""
-    try:
-        row = _raw_decoder(key).decode(record)
-    except msgspec.DecodeError:
-        return None, b""
-    *ids, version = msgspec.structs.astuple(row)
-    return next(filter(None, map(_word, ids)), None), (_word(version) or "").encode()
-
-
-def _word(raw: msgspec.Raw) -> str | None:
-    """A string's content, a number's text; nothing else is a word."""
-    token = bytes(raw)
-    if token.startswith(b'"'):
-        return _text.decode(token)
-    return token.decode() if token[:1] in b"-0123456789" else None

@@ -38,6 +38,7 @@ from harvester.observe.redact import Redactor, one_line
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 _log = structlog.get_logger("harvester")
+_listeners = logging.getLogger("harvester")
 
 
 def configure(
@@ -191,6 +192,8 @@ class LogObserver:
     def __call__(self, event: Event) -> None:
         match event:
             case PageFetched(pull, offset, records, size, took):
+                if not _listeners.isEnabledFor(logging.DEBUG):
+                    return  # structlog would find out as well, in the time that a page takes to be written
                 _log.debug(
                     "page", pull=pull.key, offset=offset, records=records, bytes=size, seconds=round(took, 3)
                 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from operator import lt
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,8 @@ _UNICODE_ORDER = "_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqr
 """Of ASCII, as the Unicode collation algorithm has it: punctuation, symbols, digits, letters."""
 _WEIGHTS = str.maketrans({char: chr(1 + weight) for weight, char in enumerate(" " + _UNICODE_ORDER)})
 _HYPHENS = (8, 13, 18, 23)
+_LOWER = (string.digits + string.ascii_lowercase).encode()
+_UPPER = (string.digits + string.ascii_uppercase).encode()
 
 
 def _codepoint(ids: Sequence[str]) -> Keys:
@@ -119,14 +121,12 @@ LIKE_CODEPOINT = frozenset(
 def alike(ids: Sequence[str]) -> bool:
     """Whether ids are digits and letters of one case, equally long, with hyphens in a UUID's places alone."""
     size = len(ids[0])
-    whole = "".join(ids)
-    if set(map(len, ids)) != {size} or not whole.isascii():
+    if set(map(len, ids)) != {size}:
         return False
-    if size == 36 and all(whole[place::36] == "-" * len(ids) for place in _HYPHENS):
-        whole = whole.replace("-", "")
-        if len(whole) != 32 * len(ids):
-            return False
-    return whole.isalnum() and (whole == whole.lower() or whole == whole.upper())
+    whole = "".join(ids).encode("utf-8", "surrogatepass")
+    hyphens = b"-" * len(ids)
+    apart = 4 * hyphens if size == 36 and all(whole[place::36] == hyphens for place in _HYPHENS) else b""
+    return apart in (whole.translate(None, _LOWER), whole.translate(None, _UPPER))
 
 
 def agreeing(ids: Sequence[str]) -> frozenset[str]:
@@ -163,5 +163,5 @@ def way(ids: Sequence[str], collation: Collation) -> int:
     if len(keys) < 2:
         return 2  # says nothing
     if keys[0] < keys[1]:
-        return 1 if all(a < b for a, b in pairwise(keys)) else 0
-    return -1 if all(b < a for a, b in pairwise(keys)) else 0
+        return 1 if all(map(lt, keys, keys[1:])) else 0
+    return -1 if all(map(lt, keys[1:], keys)) else 0

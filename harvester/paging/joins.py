@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -53,7 +52,7 @@ class Chain:
         return reversed(self._links)
 
     def append(self, page: Page) -> None:
-        self._links.append(replace(page, records=()))
+        self._links.append(Page(page.window, page.ids, page.versions, ()))
 
     def joins(self, page: Page, *, by_id: bool) -> bool:
         """Whether a page is joined to the chain."""

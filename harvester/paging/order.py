@@ -121,6 +121,8 @@ class _DateOrder:
         if not self._ways or not versions:
             return
         dates = list(versions)
+        if dates[0] and dates.count(dates[0]) == len(dates):
+            return
         if b"" in dates:
             self._ways = set()
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -98,15 +98,17 @@ class PartsWriter:
         if not records:
             return
         self.records += len(records)
-        size = sum(map(len, records)) + len(records)
-        if self._pending_bytes + size < self._room:
-            self._pending.extend(records)
+        rest = records
+        while rest:
+            room, size = self._room - self._pending_bytes, sum(map(len, rest)) + len(rest)
+            cut = len(rest)
+            if size >= room:  # the frame ends with the record that fills it
+                ends = enumerate(accumulate(map(len, rest)), start=1)
+                cut, size = next((count, end + count) for count, end in ends if end + count >= room)
+            self._pending.extend(rest[:cut])
             self._pending_bytes += size
-            return
-        for record in records:
-            self._pending.append(record)
-            self._pending_bytes += len(record) + 1
-            if self._pending_bytes >= self._room:
+            rest = rest[cut:]
+            if size >= room:
                 await self._flush()
 
     def note(self, entry: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from harvester.errors import ProtocolError
 from harvester.http.client import Reply
-from harvester.http.slices import identify, object_of, page_of, with_parent
+from harvester.http.rows import identify
+from harvester.http.slices import object_of, page_of, with_parent
 from harvester.model import Page, Window
 
 KEY = ("sourcedId",)
