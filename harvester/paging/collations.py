@@ -126,7 +126,7 @@ def alike(ids: Sequence[str]) -> bool:
     whole = "".join(ids).encode("utf-8", "surrogatepass")
     hyphens = b"-" * len(ids)
     apart = 4 * hyphens if size == 36 and all(whole[place::36] == hyphens for place in _HYPHENS) else b""
-    return apart in (whole.translate(None, _LOWER), whole.translate(None, _UPPER))
+    return whole.translate(None, _LOWER) == apart or whole.translate(None, _UPPER) == apart
 
 
 def agreeing(ids: Sequence[str]) -> frozenset[str]:
