@@ -188,8 +188,8 @@ class _Flight:
         except HarvesterError as error:
             self._failure = self._failure or error
         self._tell()
-        if not isinstance(self._failure, QuotaError):
-            everyone.cancel()  # pages asked for ahead that turned out not to be needed
+        if not self._writing and not isinstance(self._failure, QuotaError):
+            everyone.cancel()  # the pages that are out are not needed; whoever writes ends in order
 
     @property
     def _over(self) -> bool:
