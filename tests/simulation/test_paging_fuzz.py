@@ -33,34 +33,47 @@ class Drive:
     written: list[str] = field(default_factory=list)
     journal: list[Ready] = field(default_factory=list)
     ahead: Ahead | None = None
+    flying: list[Window] = field(default_factory=list)
+    delayed: list[Window] = field(default_factory=list)
 
     def __call__(self) -> tuple[list[str], Certificate]:
         """The ids written, and the claim."""
-        flying: list[Window] = []
-        delayed: list[Window] = []
         for _ in range(200_000):
-            flying += self.pager.wanted()
+            self.flying += self.pager.wanted()
             if self.pager.done:
                 return self.written, self.pager.certificate()
-            if not flying or (delayed and self.rng.random() < 0.1):
-                flying, delayed = flying + delayed, []
-            assert flying, "nothing asked for and not done: a hang"
-            window = flying.pop(self.rng.randrange(len(flying)))
-            if self.rng.random() < self.late:
-                delayed.append(window)
+            if not self.flying or (self.delayed and self.rng.random() < 0.1):
+                self.flying, self.delayed = self.flying + self.delayed, []
+            assert self.flying, "nothing asked for and not done: a hang"
+            if not self.land():
                 continue
-            page = self.table.page(window)
-            if page is None:
-                self.pager.failed(window)
-            else:
-                self.pager.received(page)
             self.write()
             if self.pager.done:
                 return self.written, self.pager.certificate()
             if self.journal and self.rng.random() < self.killed:
-                flying, delayed = [], []
+                self.flying, self.delayed = [], []
                 self.die()
         raise AssertionError("endless")
+
+    def land(self) -> bool:
+        """Let the answer to one of the windows come, or be late."""
+        window = self.flying.pop(self.rng.randrange(len(self.flying)))
+        if self.rng.random() < self.late:
+            self.delayed.append(window)
+            return False
+        page = self.table.page(window)
+        if page is None:
+            self.pager.failed(window)
+        else:
+            self.pager.received(page)
+        return True
+
+    def meanwhile(self) -> None:
+        """While one task writes a page, others ask and land."""
+        if self.rng.random() < 0.3 and not self.pager.done:
+            self.flying += self.pager.wanted()
+        if self.rng.random() < 0.3 and self.flying:
+            self.land()
 
     def write(self) -> None:
         while True:
@@ -69,6 +82,7 @@ class Drive:
                     self.written += [ready.page.ids[i] for i in ready.rows]
                     self.journal.append(ready)
                     self.ahead = self.pager.ahead
+                    self.meanwhile()
             except HistoryNeeded:
                 self.pager.remember(_sound(self.written))
             else:
