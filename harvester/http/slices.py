@@ -53,16 +53,16 @@ def page_of(
     wants to know the next link; reading it takes as long as a tenth of the page. Raises `ProtocolError` for
     what is not JSON, or holds no array of records, or two.
     """
-    body, disguised = reply.body, False
+    body, mark = reply.body, b""
     found = None if _is_spaced(body) else _leading(body)
     if found is None:
-        body, disguised = _compact(body)
+        body, mark = _compact(body)
         found = _found(body)
     facts = _facts(found.envelope) if found.envelope else {}
     records, flaws = found.records, dict[int, str]()
-    rows = None if disguised or not _all_fit(records, body) else rows_of(records, key)
+    rows = None if mark or not _all_fit(records, body) else rows_of(records, key)
     if rows is None:
-        rows, flaws = _one_by_one(records, key, window.offset, disguised=disguised)
+        rows, flaws = _one_by_one(records, key, window.offset, mark)
     return Page(
         window=window,
         ids=rows.ids,
@@ -91,9 +91,9 @@ def _is_spaced(body: bytes) -> bool:
 
 def object_of(reply: Reply) -> bytes:
     """The one JSON value that a 200 answer holds, as a line. Raises `ProtocolError` for what is no line."""
-    body, disguised = _compact(reply.body)
-    if disguised or (why := _unfit(body)):
-        raise ProtocolError(f"an unusable object: {surrogates.WHY if disguised else why}")
+    body, mark = _compact(reply.body)
+    if mark or (why := _unfit(body)):
+        raise ProtocolError(f"an unusable object: {surrogates.WHY if mark else why}")
     return body
 
 
@@ -124,22 +124,22 @@ def with_parent(record: bytes, key: str, parent_id: str) -> bytes:
     return member if record == b"{}" else member[:-1] + b"," + record[1:]
 
 
-def _compact(body: bytes) -> tuple[bytes, bool]:
-    """The body without insignificant white space, and whether halves of surrogate pairs are disguised in it.
+def _compact(body: bytes) -> tuple[bytes, bytes]:
+    """The body without insignificant white space, and what marks halves of surrogate pairs in it, if any.
 
     The decoder takes a page with half a pair for malformed, and a name that was cut in the middle of an
     emoji is no reason to lose its page.
     """
     body = body.removeprefix(_BOM)
     try:
-        return msgspec.json.format(body, indent=-1), False
+        return msgspec.json.format(body, indent=-1), b""
     except RecursionError:
         raise ProtocolError("JSON nested too deeply", advice=_ASK) from None
     except msgspec.DecodeError:
         disguised = surrogates.disguise(body)
     if disguised is not None:
         try:
-            return msgspec.json.format(disguised, indent=-1), True
+            return msgspec.json.format(disguised[0], indent=-1), disguised[1]
         except (msgspec.DecodeError, RecursionError):
             pass
     raise ProtocolError(f"not JSON: {_what_else(body)}", advice=_ASK)
@@ -274,7 +274,7 @@ def _all_fit(records: Sequence[bytes], body: bytes) -> bool:
 
 
 def _one_by_one(
-    records: list[bytes], key: tuple[str, ...], offset: int, *, disguised: bool
+    records: list[bytes], key: tuple[str, ...], offset: int, mark: bytes
 ) -> tuple[Rows, dict[int, str]]:
     """What is known of records that are not all as common, and their flaws. Takes disguises off, in place."""
     ids: list[str] = []
@@ -282,7 +282,7 @@ def _one_by_one(
     flaws: dict[int, str] = {}
     for row, record in enumerate(records):
         why, row_id, version = _unfit(record), None, b""
-        if disguised and (revealed := surrogates.reveal(record)) != record:
+        if mark and (revealed := surrogates.reveal(record, mark)) != record:
             records[row], why = revealed, surrogates.WHY
         if why is None:
             row_id, version = identity(record, key)

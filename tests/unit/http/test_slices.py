@@ -120,6 +120,7 @@ def test_a_version_is_the_text_of_its_date() -> None:
         (b'{"sourcedId":"c","name":"\xff"}', "not UTF-8"),
         (b'{"sourcedId":"c","x":' + b"[" * 64 + b"]" * 64 + b"}", "nested deeper"),
         (b'{"sourcedId":"c","name":"Kari \\ud83d"}', "surrogate"),
+        (b'{"sourcedId":"c","name":"\\ue83d half-0- \\ud83d"}', "surrogate"),
         (b'{"sourcedId":"c","x":"' + b"x" * LONGEST + b'"}', "longer than 16 MiB"),
     ],
 )
