@@ -48,6 +48,22 @@ class Verified:
     damages: tuple[Damage, ...]
 
 
+class _Part(msgspec.Struct):
+    """What a manifest must hold of a part for it to be read again."""
+
+    name: str
+    records: int
+    bytes: int
+    raw_bytes: int
+    sha256: str
+
+
+class _Manifest(msgspec.Struct):
+    records: int
+    quarantined: int
+    parts: list[_Part]
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
     sink: Sink
@@ -77,13 +93,11 @@ class Verifier:
             return Verified(place, 0, 0, (Damage(place, error.what),))
         if manifest is None:
             return Verified(place, 0, 0, (Damage(place, f"there is no {MANIFEST}"),))
-        said = [*self._claims(run, result, manifest)] or [*self._files(pull, place, manifest, files)]
-        return Verified(
-            place,
-            int(manifest.get("records", 0)),
-            sum(files.values()),
-            tuple(Damage(place, what) for what in said),
-        )
+        said = [*self._claims(run, result, manifest)]
+        records = 0 if said else int(manifest["records"])
+        said += [] if said else self._files(pull, place, manifest, files)
+        damages = tuple(Damage(place, what) for what in said)
+        return Verified(place, records, sum(files.values()), damages)
 
     def _claims(self, run: Json, result: Json, manifest: Json) -> Iterator[str]:
         """What the pull's manifest says against its place and against the run's manifest."""
@@ -91,14 +105,18 @@ class Verifier:
         if version != SCHEMA_VERSION:
             yield f"its manifest is of schema version {version}, and this program knows {SCHEMA_VERSION}"
             return
+        try:
+            sworn = msgspec.convert(manifest, _Manifest)
+        except msgspec.ValidationError as error:
+            yield f"its manifest is damaged: {error}"
+            return
         stated = {**{name: result[name] for name in ("provider", "tenant", "resource")}, "run": run["run"]}
         for name, value in stated.items():
             if manifest.get(name) != value:
                 yield f"its manifest is of another {name}: {manifest.get(name)!r}"
-        if manifest.get("records") != result.get("records"):
-            yield f"its manifest counts {manifest.get('records')} records, the run's {result.get('records')}"
-        parts = manifest.get("parts")
-        if not isinstance(parts, list) or sum(part["records"] for part in parts) != manifest["records"]:
+        if sworn.records != result.get("records"):
+            yield f"its manifest counts {sworn.records} records, the run's {result.get('records')}"
+        if sum(part.records for part in sworn.parts) != sworn.records:
             yield "its manifest's parts do not add up to its records"
 
     def _files(self, pull: Pull, place: str, manifest: Json, files: Mapping[str, int]) -> Iterator[str]:

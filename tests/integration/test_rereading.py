@@ -126,6 +126,22 @@ def test_every_kind_of_damage_is_found_and_named(copied: tuple[Path, Lake]) -> N
     damaged("gone")
 
 
+@pytest.mark.parametrize("member", ["records", "quarantined", "parts"])
+@pytest.mark.parametrize("value", [None, "x", [{"name": "part-00000.ndjson.gz"}]])
+def test_a_manifest_that_is_json_but_no_manifest_is_damage(
+    copied: tuple[Path, Lake], member: str, value: object
+) -> None:
+    config, lake = copied
+    path = next(path for path in lake.root.rglob("_manifest.json") if "run=second" in str(path))
+    path.write_text(json.dumps({**json.loads(path.read_text()), member: value}))
+
+    code, found = verified(config)
+
+    assert code == 7
+    said = found["damages"][0]["what"]
+    assert "its manifest is damaged" in said or "does not hold what it should" in said
+
+
 def test_a_pointer_to_nowhere_is_found(copied: tuple[Path, Lake]) -> None:
     config, lake = copied
     shutil.rmtree(next((lake.root / PROVIDER / "users").glob("*/*/run=second")))
