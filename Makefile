@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 CONFIG ?= configs/nightly.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all crash mutants fuzz lint format bench ten-million docs lock clean simulate
+.PHONY: help setup demo run test test-all crash mutants fuzz lint format bench micro ten-million docs lock clean simulate
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,7 +66,18 @@ simulate: $(VENV)/.dev  ## SEEDS simulated harvests from seed FIRST on, in two p
 	$(BIN)/python -m tests.simulation.scenario $$(( $(FIRST) + half )) $$(( $(SEEDS) - half )); \
 	wait $$other
 
-bench: $(VENV)/.dev  ## the micro-benchmarks, each as a ratio to something run beside it
+BENCHES := plain dlt singer airbyte scrapy lightbeam plot
+.venv-bench/%/.done: bench/locks/%.lock
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@ || echo "SKIPPED: $* can't be installed"
+
+ROWS ?= 200000
+ROUNDS ?= 5
+bench: $(VENV)/.dev $(BENCHES:%=.venv-bench/%/.done)  ## ours beside dlt, Singer, Airbyte, Scrapy, lightbeam, requests, aiohttp (10 minutes)
+	@command -v nginx /usr/sbin/nginx >/dev/null || apt-get install -y -q nginx-light || echo "nginx is missing, and can't be installed here"
+	$(BIN)/python bench/side_by_side.py --rows $(ROWS) --rounds $(ROUNDS)
+
+micro: $(VENV)/.dev  ## the micro-benchmarks, each as a ratio to something run beside it
 	$(BIN)/python bench/run.py
 
 ten-million: $(VENV)/.dev  ## ten million records through the whole tool: is memory flat? (about a minute)
@@ -79,7 +90,8 @@ lock:  ## resolve the dependencies again, with hashes
 	@test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
 	.venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra speed --group build -o requirements.lock
 	.venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra speed --group build --group test --group lint -c requirements.lock -o requirements-dev.lock
+	for name in $(BENCHES); do .venv-lock/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" bench/locks/$$name.in -o bench/locks/$$name.lock; done
 
 clean:  ## remove the environment, the demo and the caches
-	rm -rf $(VENV) .venv-lock demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lock .venv-bench demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
