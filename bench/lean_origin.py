@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _GET = re.compile(rb"GET \S*?limit=(\d+)&offset=(\d+)\S* HTTP")
 RECORD = (
@@ -66,6 +69,18 @@ async def serve(records: int) -> None:
     server = await loop.create_server(lambda: Origin(records), "127.0.0.1", 0)
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     await server.serve_forever()
+
+
+@contextmanager
+def serving(records: int) -> Iterator[int]:
+    """The port of an origin in a process of its own."""
+    words = [sys.executable, __file__, str(records)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as origin:
+        assert origin.stdout is not None
+        try:
+            yield int(json.loads(origin.stdout.readline())["port"])
+        finally:
+            origin.terminate()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
+from lean_origin import serving
+
 CONFIG = """
 [sink]
 url = "{folder}/lake"
@@ -38,12 +39,7 @@ resources = ["users"]
 
 def main(records: int, page: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="ten-million-"))
-    origin = subprocess.Popen(
-        [sys.executable, str(HERE / "lean_origin.py"), str(records)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert origin.stdout is not None
-        port = json.loads(origin.stdout.readline())["port"]
+    with serving(records) as port:
         config = folder / "giant.toml"
         config.touch(0o600)
         config.write_text(CONFIG.format(folder=folder, port=port, page=page))
@@ -56,10 +52,7 @@ def main(records: int, page: int) -> None:
             assert harvester.stdout is not None
             manifest = json.loads(harvester.stdout.read())
         report(manifest, samples)
-    finally:
-        origin.terminate()
-        origin.wait()
-        shutil.rmtree(folder)
+    shutil.rmtree(folder)
 
 
 def watch(process: subprocess.Popen[str], began: float) -> list[tuple[float, int]]:
