@@ -1,6 +1,6 @@
 """What a tenant costs in one process: start-up, memory and CPU at 100, 1,000 and 10,000 tenants.
 
-python bench/scale.py [TENANTS ...]: a pull of 47 records for each tenant, from a lean origin in a process of its
+python bench/scale.py [TENANTS ...]: a pull of 47 records for each tenant; a lean origin in a process of its
 own. The slope between two sizes is what one more pull costs; for a straight line, it stays the same.
 The second run of each size finds the first one's lake and state.
 """
