@@ -143,9 +143,9 @@ BUGS = (
     ),
     Bug(
         "tombstones are not seen",
-        "harvester/http/slices.py",
-        "return b'\"tobedeleted\"' in record and",
-        "return b'\"deleted\"' in record and",
+        "harvester/http/rows.py",
+        'if row.status == "tobedeleted"',
+        'if row.status == "deleted"',
         "tests/unit/http tests/property/test_slices.py tests/integration/test_incremental.py",
     ),
     Bug(
