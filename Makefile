@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 CONFIG ?= configs/nightly.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all crash mutants fuzz lint format bench micro ten-million docs lock clean simulate
+.PHONY: help setup demo governor run test test-all crash mutants fuzz lint format bench micro ten-million docs lock clean simulate
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ BENCHES := plain dlt singer airbyte scrapy lightbeam plot
 
 ROWS ?= 200000
 ROUNDS ?= 5
+governor: $(VENV)/.dev  ## SEEDS servers with hidden limits, from seed FIRST on: goodput, refusals, fairness
+	$(BIN)/python -m tests.simulation.test_governor $(FIRST) $(SEEDS)
+
 bench: $(VENV)/.dev $(BENCHES:%=.venv-bench/%/.done)  ## ours beside dlt, Singer, Airbyte, Scrapy, lightbeam, requests, aiohttp (10 minutes)
 	@command -v nginx /usr/sbin/nginx >/dev/null || apt-get install -y -q nginx-light || echo "nginx is missing, and can't be installed here"
 	$(BIN)/python bench/side_by_side.py --rows $(ROWS) --rounds $(ROUNDS)

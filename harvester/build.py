@@ -31,6 +31,7 @@ from harvester.http.client import Connector, HttpTransport, TCPConnector
 from harvester.http.fetch import Fetcher, Turn
 from harvester.http.messages import Reply, Request, Transport
 from harvester.http.retry import POLICY, RetryBudget, RetryPolicy
+from harvester.learned_limits import LearnedLimits
 from harvester.ledger import Ledger, Spare
 from harvester.model import Application, Limits, Pull, Tenant
 from harvester.offload import Offload
@@ -127,6 +128,8 @@ class Wiring:
             application = self.config.applications[name]
             provider = self.config.providers[application.provider]
             transport = await self._transport(application)
+            about = f"{provider.name} {application.credentials.get('client_id', '')}"
+            limits = LearnedLimits(self.config.state.path / "limits", self.offload)
             governor = Governor(
                 name,
                 merged(application.limits, provider.limits),
@@ -136,8 +139,14 @@ class Wiring:
                 observe=self.observe,
                 per_tenant_limits=not provider.shared_host,
                 spare=self.spare,
+                known=await limits.recall(name, about, self.clock.wall()),
             )
-            self._stack.push_async_callback(governor.aclose)
+
+            async def keep() -> None:
+                await governor.aclose()
+                await limits.remember(name, about, self.clock.wall(), governor.learned)
+
+            self._stack.push_async_callback(keep)
             self._reaches[name] = Reach(application, transport, governor, RetryBudget())
         return self._reaches[name]
 

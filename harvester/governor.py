@@ -23,8 +23,9 @@ from harvester.ledger import Ledger, Purse, Spare
 from harvester.model import Limits
 from harvester.pacing.breaker import Sickness
 from harvester.pacing.fairness import RoundRobin
+from harvester.pacing.learning import Learned, LearningPolicy
 from harvester.pacing.limit import NO_TICKET, Limit, failure
-from harvester.pacing.policy import DeclaredPolicy, Policy
+from harvester.pacing.policy import Policy
 from harvester.pacing.quota import quotas
 from harvester.pacing.signals import NOTHING, read
 
@@ -292,22 +293,24 @@ class Governor:
         patience: float = PATIENCE,
         policy: Callable[[Limits, int | None], Policy] | None = None,
         spare: Spare | None = None,
+        known: Learned | None = None,
     ) -> None:
         """`per_tenant_limits`: each tenant is a server of its own; `limits` are the host's before it.
 
-        `spare` says what of the quotas to leave to others.
+        `known` is what an earlier run has learned of the host; `spare` says what of the quotas to leave to
+        others.
         """
 
-        def make(declared: Limits, concurrency: int | None) -> Policy:
+        def make(declared: Limits, concurrency: int | None, known: Learned | None = None) -> Policy:
             if policy is not None:
                 return policy(declared, concurrency)
-            return DeclaredPolicy(declared, jitter=rng.random, concurrency=concurrency)
+            return LearningPolicy(declared, jitter=rng.random, concurrency=concurrency, known=known)
 
         def limit_of_tenant() -> Limit:
             return Limit(make(Limits(), TENANT_CONCURRENCY) if per_tenant_limits else None)
 
         self.name = name
-        host = Limit(make(limits, HOST_CONCURRENCY if per_tenant_limits else None))
+        host = Limit(make(limits, HOST_CONCURRENCY if per_tenant_limits else None, known))
         self._desk = _Desk(name, host, limit_of_tenant, clock=clock, patience=patience)
         if quotas(limits):
             self._desk.purse = Purse(
@@ -346,6 +349,12 @@ class Governor:
             host_open=not desk.host.breaker.closed,
             circuits_open=tuple(name for name, limit in desk.tenants.items() if not limit.breaker.closed),
         )
+
+    @property
+    def learned(self) -> Learned:
+        """What it has found out about the host's limits."""
+        policy = self._desk.host.policy
+        return policy.learned if isinstance(policy, LearningPolicy) else Learned()
 
     async def aclose(self) -> None:
         """Settle with the ledger. Without it, up to a block too much stays counted."""

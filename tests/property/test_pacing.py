@@ -21,7 +21,8 @@ from harvester.model import Limits
 from harvester.pacing.breaker import LEAST, PAUSE, WINDOW, Breaker
 from harvester.pacing.fairness import RoundRobin
 from harvester.pacing.gcra import Pacer
-from harvester.pacing.policy import DeclaredPolicy, Sent
+from harvester.pacing.learning import LearningPolicy
+from harvester.pacing.policy import Sent
 from harvester.pacing.quota import BLOCK, Block
 from harvester.pacing.signals import LONGEST_WAIT, Signals, read
 from tests import virtual
@@ -280,7 +281,7 @@ SAID = st.builds(
 def test_a_policy_keeps_what_is_declared_and_always_goes_on_in_the_end(
     rate: float | None, concurrency: int | None, steps: list[tuple[str, float, Signals]]
 ) -> None:
-    policy = DeclaredPolicy(Limits(rate=rate, concurrency=concurrency), jitter=random.Random(1).random)
+    policy = LearningPolicy(Limits(rate=rate, concurrency=concurrency), jitter=random.Random(1).random)
     now, out, times = 0.0, list[Sent](), []
     for what, pause, signals in steps:
         now += pause

@@ -1,29 +1,37 @@
-"""Obedience: what a provider's answers do to our pace."""
+"""What a provider's answers do to our pace: obedience, and what is learned."""
 
 from __future__ import annotations
 
 import pytest
 
 from harvester.model import Limits
-from harvester.pacing.policy import DeclaredPolicy, Sent
+from harvester.pacing.learning import Learned, LearningPolicy
+from harvester.pacing.policy import Sent
 from harvester.pacing.signals import NOTHING, Signals
 
 REFUSED = Signals(throttled=True)
 
 
-def policy(rate: float | None = None, concurrency: int | None = None, jitter: float = 0.0) -> DeclaredPolicy:
-    return DeclaredPolicy(Limits(rate=rate, concurrency=concurrency), jitter=lambda: jitter)
+def policy(rate: float | None = None, concurrency: int | None = None, jitter: float = 0.0) -> LearningPolicy:
+    return LearningPolicy(Limits(rate=rate, concurrency=concurrency), jitter=lambda: jitter)
 
 
 def after(seconds: float) -> Signals:
     return Signals(retry_after=seconds, throttled=True)
 
 
-def refuse(one: DeclaredPolicy, now: float, signals: Signals) -> Sent:
+def refuse(one: LearningPolicy, now: float, signals: Signals) -> Sent:
     """A request that goes at `now` and is refused in the same moment."""
     sent = one.sent(now, 1)
     one.answered(now, sent, 429, signals, 0.0)
     return sent
+
+
+def serve(one: LearningPolicy, now: float, *, seconds: float, rate: float) -> None:
+    """Answers without a refusal, evenly."""
+    for number in range(int(seconds * rate)):
+        moment = now + number / rate
+        one.answered(moment, one.sent(moment, 1), 200, NOTHING, 0.1)
 
 
 def test_the_declared_rate_is_kept() -> None:
@@ -38,10 +46,10 @@ def test_the_declared_concurrency_is_kept() -> None:
     assert one.may_send(0.0, 2) is None
 
 
-def test_with_nothing_declared_there_are_sixteen_at_once_and_no_rate() -> None:
+def test_with_nothing_declared_a_pull_s_requests_go_at_once_and_no_rate_is_kept() -> None:
     standing = policy().standing(0.0)
-    assert (standing.rate, standing.concurrency, standing.gate_until) == (None, 16, None)
-    assert policy(rate=5.0).standing(0.0).concurrency == 64
+    assert (standing.rate, standing.concurrency, standing.gate_until) == (None, 8, None)
+    assert policy(concurrency=32).standing(0.0).concurrency == 32
 
 
 def test_retry_after_shuts_the_gate_for_everybody() -> None:
@@ -123,7 +131,7 @@ def test_refusals_of_requests_sent_before_the_cut_are_echoes() -> None:
     for flight in flights:
         one.answered(2.0, flight, 429, REFUSED, 1.0)
     rate = one.standing(2.0).rate
-    assert rate == pytest.approx(50.0)
+    assert rate == pytest.approx(45.0)
     assert (one.may_send(2.0, 0) or 0.0) <= 0.3
 
 
@@ -143,28 +151,72 @@ def test_a_shorter_time_named_later_does_not_open_the_gate() -> None:
     assert one.may_send(2.0, 0) == pytest.approx(30.0)
 
 
-def test_the_pace_doubles_again_in_a_minute_up_to_what_was_declared() -> None:
+def test_the_pace_comes_back_in_a_period_then_probes_beyond_up_to_what_was_declared() -> None:
     one = policy(rate=10.0)
     refuse(one, 0.0, REFUSED)
-    assert one.standing(0.0).rate == pytest.approx(5.0)
-    assert one.standing(30.0).rate == pytest.approx(5.0 * 2**0.5)
-    assert one.standing(90.0).rate == 10.0
+    rates = [one.standing(float(now)).rate or 0.0 for now in range(0, 60, 3)]
+    assert rates[0] == pytest.approx(0.9 * 5.0)
+    assert rates[4] == pytest.approx(5.0)  # a period of 12 s, as nothing was measured yet
+    assert rates == sorted(rates)
+    serve(one, 60.0, seconds=60.0, rate=10.0)
+    assert one.standing(120.0).rate == 10.0
 
 
 def test_with_no_rate_declared_a_refusal_sets_one_below_what_was_answered() -> None:
     one = policy()
-    now = 0.0
-    for _ in range(400):
-        one.answered(now, one.sent(now, 1), 200, NOTHING, 0.1)
-        now += 0.025
-    refuse(one, now, REFUSED)
-    assert one.standing(now).rate == pytest.approx(30.0, rel=0.05)
+    serve(one, 0.0, seconds=10.0, rate=40.0)
+    refuse(one, 10.0, REFUSED)
+    assert one.standing(10.0).rate == pytest.approx(36.0, rel=0.05)
 
 
 def test_a_first_answer_that_is_a_refusal_does_not_stop_us_for_good() -> None:
     one = policy()
     refuse(one, 0.0, REFUSED)
-    assert one.standing(0.0).rate == pytest.approx(12.0)
+    assert one.standing(0.0).rate == pytest.approx(0.9 * 8.0)
+
+
+def test_what_was_accepted_between_two_refusals_is_the_rate() -> None:
+    one, now = policy(), 0.0
+    for _ in range(6):
+        serve(one, now, seconds=20.0, rate=25.0)
+        now += 20.0
+        refuse(one, now, REFUSED)
+    assert one.learned.rate == pytest.approx(25.0, rel=0.03)
+
+
+def test_what_was_learned_begins_the_next_night_a_little_slower() -> None:
+    one = LearningPolicy(Limits(), jitter=lambda: 0.0, known=Learned(rate=50.0, refused_at=20))
+    assert one.standing(0.0).rate == pytest.approx(45.0)
+    assert one.standing(0.0).concurrency == 8
+    serve(one, 0.0, seconds=60.0, rate=50.0)
+    assert (one.standing(60.0).rate or 0.0) > 50.0  # it is no cap for ever
+
+
+def test_what_was_learned_never_exceeds_what_is_declared() -> None:
+    one = LearningPolicy(Limits(rate=5.0, concurrency=4), jitter=lambda: 0.0, known=Learned(50.0, 20))
+    assert (one.standing(0.0).rate, one.standing(0.0).concurrency) == (5.0, 4)
+
+
+def test_a_number_in_flight_that_is_refused_twice_is_blamed_and_the_rate_is_not() -> None:
+    one = policy(concurrency=32)
+    serve(one, 0.0, seconds=5.0, rate=50.0)
+    one.answered(5.0, one.sent(5.0, 20), 429, REFUSED, 0.1)
+    rate = one.learned.rate
+    one.answered(30.0, one.sent(30.0, 20), 429, REFUSED, 0.1)
+    assert one.learned.rate == rate
+    assert one.learned.refused_at == 20
+    assert one.standing(30.0).concurrency == 19
+
+
+def test_answers_that_take_longer_shrink_what_goes_at_once_but_not_below_a_pull_s() -> None:
+    one, now = policy(), 0.0
+    for took in (*[0.1] * 4000, *[2.0] * 4000):
+        out = one.standing(now).concurrency
+        one.answered(now, one.sent(now, out), 200, NOTHING, took)
+        now += 0.01
+        if now == pytest.approx(40.0):
+            assert out == 64
+    assert 8 <= one.standing(now).concurrency < 32
 
 
 def test_what_is_left_is_spread_over_what_is_left_of_the_window() -> None:
