@@ -93,8 +93,7 @@ lock:  ## resolve the dependencies again, with hashes
 	@test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
 	.venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra speed --group build -o requirements.lock
 	.venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra speed --group build --group test --group lint -c requirements.lock -o requirements-dev.lock
-	for name in $(BENCHES); do .venv-lock/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" bench/locks/$$name.in -o bench/locks/$$name.lock; done
 
 clean:  ## remove the environment, the demo and the caches
-	rm -rf $(VENV) .venv-lock .venv-bench demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lock demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
