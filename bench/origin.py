@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-
 SERVICE = "/ims/oneroster/rostering/v1p2"
 _TOKEN = '{"access_token":"bench","token_type":"bearer","expires_in":3600}'
 

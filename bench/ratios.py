@@ -1,4 +1,4 @@
-"""Medians of ratios: in each round all ran in the same weather, so only a round's own numbers are compared."""
+"""Medians of ratios: a round's runs met the same weather, so only a round's own numbers are compared."""
 
 from __future__ import annotations
 
@@ -46,6 +46,25 @@ def ratio(rounds: Rounds, ours: str, theirs: str) -> float | None:
 
 
 def without_start(sample: Sample, start: Sample) -> float | None:
-    """Records/s once running: what one page takes is taken off. None where that leaves nothing to divide by."""
+    """Records/s once running: less what one page takes. None where that leaves nothing to divide by."""
     seconds = sample.seconds - start.seconds
     return (sample.rows - start.rows) / seconds if seconds > 0 else None
+
+
+def scaled(sample: Sample, start: Sample, rows: int) -> Sample:
+    """What the harvest of `rows` would have cost: start-up once, and the rest in proportion.
+
+    Without it, who is measured on fewer records would be charged for starting several times over.
+    """
+    times = (rows - start.rows) / (sample.rows - start.rows)
+
+    def at_size(part: float, one: float) -> float:
+        return one + max(0.0, part - one) * times
+
+    return Sample(
+        rows=rows,
+        seconds=at_size(sample.seconds, start.seconds),
+        cpu=at_size(sample.cpu, start.cpu),
+        peak=sample.peak,
+        written=round(at_size(sample.written, start.written)),
+    )

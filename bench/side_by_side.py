@@ -1,9 +1,9 @@
 """The same harvest by everybody, from one origin, in turns: `make bench`.
 
-    python bench/side_by_side.py [--rows N] [--rounds N] [--only NAME,NAME] [--concurrency N] [--results FOLDER]
+    python bench/side_by_side.py [--rows N] [--rounds N] [--only NAME,NAME] [--concurrency N] [--results DIR]
 
-Each round runs each contender once, so that a noisy machine troubles all alike; what counts are the medians of
-each round's ratios. `--only` says nothing about the goals that need those left out.
+Each round runs each contender once, so that a noisy machine troubles all alike; what counts are the medians
+of each round's ratios. `--only` says nothing about the goals that need those left out.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import tempfile
 from pathlib import Path
 
 from catalogue import Contender, Task, ceilings, contenders
-from checking import Wrong, check
+from checking import WrongHarvestError, check
 from machine import description, version
 from measure import run
 from origin import Origin, serving
-from ratios import Sample
+from ratios import Sample, scaled
 from table import Result, markdown
 
 PAGE = 100
@@ -89,12 +89,15 @@ def compare(origin: Origin, field: list[Contender], rounds: int) -> Result:
         one: dict[str, Sample] = {}
         for contender in [one for one in field if one.name not in result.skipped]:
             try:
+                start = once(origin, contender, "one")
                 sample = once(origin, contender, "part" if contender.slow else "all")
-                result.starts.setdefault(contender.name, []).append(once(origin, contender, "one"))
-            except Wrong as error:
+            except WrongHarvestError as error:
                 say(f"SKIPPED {contender.name}: {error}")
                 result.skip(contender, str(error))
                 continue
+            if contender.slow:
+                sample = scaled(sample, start, result.sizes["all"])
+            result.starts.setdefault(contender.name, []).append(start)
             one[contender.name] = sample
             say(f"round {number}: {contender.name:<22}{sample.rate:>10,.0f}/s {sample.peak:>6,.0f} MiB")
         result.rounds.append(one)
