@@ -37,7 +37,10 @@ def nginx() -> str:
 
 def version(contender: Contender) -> str:
     """The version of the package that the contender stands for, and its Python's."""
-    code = "import importlib.metadata as m, platform as p, sys; print(m.version(sys.argv[1]), p.python_version())"
+    code = (
+        "import importlib.metadata, platform, sys;"
+        "print(importlib.metadata.version(sys.argv[1]), platform.python_version())"
+    )
     words = [str(contender.python), "-c", code, contender.package]
     package, python = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     return f"{package}, Python {python}"

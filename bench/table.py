@@ -39,11 +39,12 @@ class Result:
 HOW = """\
 {rows:,} OneRoster users of about 1 KB in pages of 100; {rounds} interleaved rounds; {machine}.
 
-Rates are wall clock over the whole process, start-up included; medians over the rounds. "Without start-up" takes
-off what a harvest of a single page took in the same round. Ratios are medians of the ratios within a round; the
-ceiling is bare aiohttp, plain or gzip as the contender. Every contender's records (or bytes, where it throws them
-away) were counted in every run, and harvester's pulls were certified. Those marked * ran on {part:,} records and
-are scaled to {rows:,}: start-up once, the rest in proportion; their peak memory is that of the smaller run."""
+Rates are wall clock over the whole process, start-up included; medians over the rounds. "Without start-up"
+takes off what a harvest of a single page took in the same round. Ratios are medians of the ratios within a
+round; the ceiling is bare aiohttp, plain or gzip as the contender. Every contender's records (or bytes, where
+it throws them away) were counted in every run, and harvester's pulls were certified. Those marked * ran on
+{part:,} records and are scaled to {rows:,}: start-up once, the rest in proportion; their peak memory is that of
+the smaller run."""
 
 HEAD = (
     "contender",
@@ -61,12 +62,11 @@ HEAD = (
 
 def markdown(result: Result) -> str:
     machine = ", ".join(f"{key} {value}" for key, value in result.machine.items())
+    sizes = result.sizes
     lines = [
         "# Side by side",
         "",
-        HOW.format(
-            rows=result.sizes["all"], part=result.sizes["part"], rounds=len(result.rounds), machine=machine
-        ),
+        HOW.format(rows=sizes["all"], part=sizes["part"], rounds=len(result.rounds), machine=machine),
         "",
         row(HEAD),
         row(["---", *["---:"] * (len(HEAD) - 2), "---"]),
