@@ -43,8 +43,8 @@ Rates are wall clock over the whole process, start-up included; medians over the
 takes off what a harvest of a single page took in the same round. Ratios are medians of the ratios within a
 round; the ceiling is bare aiohttp, plain or gzip as the contender. Every contender's records (or bytes, where
 it throws them away) were counted in every run, and harvester's pulls were certified. Those marked * ran on
-{part:,} records and are scaled to {rows:,}: start-up once, the rest in proportion; their peak memory is that of
-the smaller run."""
+{part:,} records and are scaled to {rows:,}: start-up once, the rest in proportion; their peak memory is that
+of the smaller run."""
 
 HEAD = (
     "contender",
