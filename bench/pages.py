@@ -32,9 +32,12 @@ _ROLE = (
 def record(number: int) -> bytes:
     """About 1 KB of a OneRoster 1.2 user, with the letters and the odd numbers that real ones have."""
     org = number % 500
+    tail = (
+        number * 0x9E3779B97F4A7C15 % (1 << 48)
+    )  # as random as a real one's, so that it sorts in one way only
     role = _ROLE % (org, org)
     return (
-        f'{{"sourcedId":"{number:08x}-5a1e-4c3b-9d2f-{number:012x}","status":"active",'
+        f'{{"sourcedId":"{number:08x}-5a1e-4c3b-9d2f-{tail:012x}","status":"active",'
         f'"dateLastModified":"2026-11-20T02:{number % 60:02d}:00.000Z",'
         f'"userMasterIdentifier":"no-{number:011d}","username":"user{number:08d}","userIds":['
         f'{{"type":"sis","identifier":"{number:012d}"}},{{"type":"feide","identifier":"u{number}@example.org"}}],'

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +31,7 @@ TRIED = (4, 8, 16, 32)
 
 def main() -> None:
     asked = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nginx is to end with us
     sizes = {"all": asked.rows, "part": max(PAGE, asked.rows // 5 // PAGE * PAGE), "one": PAGE}
     with serving(sizes) as origin:
         concurrency = asked.concurrency or best_concurrency(origin)
