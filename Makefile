@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 CONFIG ?= configs/nightly.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo governor run test test-all crash mutants fuzz lint format bench micro ten-million docs lock clean simulate
+.PHONY: help setup demo governor run test test-all crash mutants fuzz lint format micro bench bench-locks ten-million docs lock clean simulate
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,22 +66,37 @@ simulate: $(VENV)/.dev  ## SEEDS simulated harvests from seed FIRST on, in two p
 	$(BIN)/python -m tests.simulation.scenario $$(( $(FIRST) + half )) $$(( $(SEEDS) - half )); \
 	wait $$other
 
-BENCHES := plain dlt singer airbyte scrapy lightbeam plot
-.venv-bench/%/.done: bench/locks/%.lock
-	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@ || echo "SKIPPED: $* can't be installed"
-
-ROWS ?= 200000
-ROUNDS ?= 5
 governor: $(VENV)/.dev  ## SEEDS servers with hidden limits, from seed FIRST on: goodput, refusals, fairness
 	$(BIN)/python -m tests.simulation.test_governor $(FIRST) $(SEEDS)
 
-bench: $(VENV)/.dev $(BENCHES:%=.venv-bench/%/.done)  ## ours beside dlt, Singer, Airbyte, Scrapy, lightbeam, requests, aiohttp (10 minutes)
-	@command -v nginx /usr/sbin/nginx >/dev/null || apt-get install -y -q nginx-light || echo "nginx is missing, and can't be installed here"
-	$(BIN)/python bench/side_by_side.py --rows $(ROWS) --rounds $(ROUNDS)
-
 micro: $(VENV)/.dev  ## the micro-benchmarks, each as a ratio to something run beside it
 	$(BIN)/python bench/run.py
+
+BENCHED := harvester aiohttp requests lightbeam dlt singer airbyte scrapy plot
+ROWS    ?= 200000
+ROUNDS  ?= 5
+ONLY    ?=
+bench: $(VENV)/.dev $(BENCHED:%=.venv-bench/%.stamp)  ## one harvest by us and by eight others, side by side (ROWS, ROUNDS, ONLY)
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null || (apt-get update -q && apt-get install -y -q nginx-light) || { echo "make bench needs nginx: apt-get install nginx-light" >&2; exit 1; }
+	$(BIN)/python bench/side_by_side.py --rows $(ROWS) --rounds $(ROUNDS) --only "$(ONLY)"
+	@test ! -x .venv-bench/plot/bin/python || .venv-bench/plot/bin/python bench/plot.py bench/results
+
+.venv-lock/bin/uv:
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+
+.venv-bench/harvester.stamp: requirements.lock pyproject.toml | .venv-lock/bin/uv
+	.venv-lock/bin/uv venv -q --clear --python $(BIN)/python .venv-bench/harvester
+	.venv-lock/bin/uv pip install -q --python .venv-bench/harvester --require-hashes -r requirements.lock
+	.venv-lock/bin/uv pip install -q --python .venv-bench/harvester --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-bench/%.stamp: bench/locks/%.lock | .venv-lock/bin/uv
+	@rm -rf .venv-bench/$* && mkdir -p .venv-bench
+	@if .venv-lock/bin/uv venv -q --python $(BIN)/python .venv-bench/$* && .venv-lock/bin/uv pip install -q --python .venv-bench/$* --require-hashes -r $<; then touch $@; \
+	else rm -rf .venv-bench/$*; echo "NOT INSTALLED: $*; the table will say that it was skipped" >&2; fi
+
+bench-locks: | .venv-lock/bin/uv  ## resolve the contenders' dependencies again, with hashes
+	for name in $(filter-out harvester,$(BENCHED)); do .venv-lock/bin/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make bench-locks" bench/locks/$$name.in -o bench/locks/$$name.lock || exit 1; done
 
 ten-million: $(VENV)/.dev  ## ten million records through the whole tool: is memory flat? (about a minute)
 	$(BIN)/python bench/ten_million.py
@@ -95,5 +110,5 @@ lock:  ## resolve the dependencies again, with hashes
 	.venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra speed --group build --group test --group lint -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove the environment, the demo and the caches
-	rm -rf $(VENV) .venv-lock demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lock .venv-bench demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

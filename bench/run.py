@@ -1,6 +1,6 @@
 """Micro-benchmarks of the hot path, each as a ratio to something that does a comparable job beside it.
 
-Interleaved, best of many, so that a noisy machine troubles both sides alike. `make bench` runs it.
+Interleaved, best of many, so that a noisy machine troubles both sides alike. `make micro` runs it.
 """
 
 from __future__ import annotations
