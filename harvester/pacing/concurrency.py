@@ -24,7 +24,8 @@ _MEASURED_BY = 16, 40
 """Answers at least and at most: of fewer, the median says little where answers vary."""
 _PROBE_AFTER, _PROBE_AFTER_MOST = 60.0, 1800.0
 _PROBED_BY = 150
-_GROWN = 1.08
+_FEWEST = 3
+_MANY = 1.12
 
 
 class Concurrency:
@@ -44,6 +45,7 @@ class Concurrency:
         "_skip",
         "_slow_start",
         "_took",
+        "_usual",
         "_window",
         "most",
         "refused_at",
@@ -67,7 +69,8 @@ class Concurrency:
         self._probe_after = _PROBE_AFTER
         self._probed = 0  # good answers at the number that was refused once; 0: it is not tried
         self._out = 0
-        self._overruns: deque[tuple[int, float]] = deque(maxlen=3)  # (in flight, the rate believed in)
+        self._usual = 0.0
+        self._overruns: deque[tuple[int, float]] = deque(maxlen=3)  # (in flight, over what is usual)
 
     @property
     def limit(self) -> int:
@@ -75,6 +78,7 @@ class Concurrency:
 
     def sent(self, in_flight: int) -> None:
         self._out = in_flight
+        self._usual += 0.02 * (in_flight - self._usual)
 
     def answered(self, now: float, in_flight: int, took: float) -> None:
         """A good answer after `took` seconds; `in_flight` were out when its request went."""
@@ -88,33 +92,26 @@ class Concurrency:
         elif now - self._window >= _WINDOW and len(self._took) >= max(4, min(32, int(self._limit) // 2)):
             self._adapt(now)
 
-    def refused(self, now: float, in_flight: int, rate: float | None) -> bool:
-        """A new overrun; whether the number of requests at once is to blame, and not their rate.
-
-        `rate`: what is taken for the rate that is refused; None: the first refusal, where both are suspects.
-        """
-        if rate is None:  # of those that went together, any may be the one that is refused
-            in_flight = max(in_flight, self._out)
-        if in_flight < 2:
-            return False  # nobody forbids one
-        again = rate is not None and self.refused_at is not None and in_flight >= self.refused_at
+    def refused(self, now: float, in_flight: int, *, first: bool) -> bool:
+        """A new overrun; whether the number of requests at once is to blame, and not their rate."""
+        again = self.refused_at is not None and in_flight >= self.refused_at
         if again:
             self._probe_after = min(_PROBE_AFTER_MOST, 2.0 * self._probe_after)
-        blamed = again or (rate is not None and self._is_always_there(in_flight, rate))
-        if rate is None or blamed:
-            self.refused_at = min(in_flight, self.refused_at or in_flight)
+        blamed = not first and in_flight >= _FEWEST and (again or self._is_always_many(in_flight))
+        if blamed:
+            self.refused_at = min([in_flight, *(number for number, _ in self._overruns)])
             self._limit = max(1.0, min(self._limit, self.refused_at - 1.0))
             self._refused_since, self._probed = now, 0
+            self._overruns.clear()
         self._slow_start = False
         self._measure_at = min(self._measure_at, now + _MEASURE_EACH)
         return blamed
 
-    def _is_always_there(self, in_flight: int, rate: float) -> bool:
-        """Whether refusals come at one number in flight while the rate that is refused seems to grow."""
-        self._overruns.append((in_flight, rate))
-        numbers = [number for number, _ in self._overruns]
-        grown = rate > _GROWN * self._overruns[0][1]
-        return len(numbers) == self._overruns.maxlen and max(numbers) - min(numbers) <= 1 and grown
+    def _is_always_many(self, in_flight: int) -> bool:
+        """Whether refusals come only while more are out than usual: a rate does not care how many are."""
+        self._overruns.append((in_flight, in_flight / max(1.0, self._usual)))
+        full = len(self._overruns) == self._overruns.maxlen
+        return full and min(share for _, share in self._overruns) >= _MANY
 
     def _count_probe(self, now: float, in_flight: int) -> None:
         if self._probed and self.refused_at is not None and in_flight >= self.refused_at:

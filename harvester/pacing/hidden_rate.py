@@ -109,7 +109,7 @@ class HiddenRate:
             # What was measured has slow stretches in it, in which a bucket may have overflowed.
             of_late = min(_OF_LATE * answered, _MORE * measured)
             self._settle(now, pause, min(rate, max(measured, of_late)))
-        elif stretch >= _TOO_SHORT or not self._accepted:
+        elif stretch >= _TOO_SHORT:
             self._settle(now, pause, max(0.5 * rate, min(0.9 * rate, seen)))
 
     def _measured(self, rate: float) -> float:

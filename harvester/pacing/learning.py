@@ -126,6 +126,6 @@ class LearningPolicy:
         else:
             before = self._allowed(now)
             self._gate.refused(now, named, before)
-            if not self._concurrency.refused(now, sent.in_flight, self._rate.learned):
+            if not self._concurrency.refused(now, sent.in_flight, first=self._rate.learned is None):
                 self._rate.refused(now, sent.in_flight, before, self._gate.until - now)
             self._cut_at = now

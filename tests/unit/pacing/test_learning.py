@@ -197,15 +197,27 @@ def test_what_was_learned_never_exceeds_what_is_declared() -> None:
     assert (one.standing(0.0).rate, one.standing(0.0).concurrency) == (5.0, 4)
 
 
-def test_a_number_in_flight_that_is_refused_twice_is_blamed_and_the_rate_is_not() -> None:
-    one = policy(concurrency=32)
-    serve(one, 0.0, seconds=5.0, rate=50.0)
-    one.answered(5.0, one.sent(5.0, 20), 429, REFUSED, 0.1)
-    rate = one.learned.rate
-    one.answered(30.0, one.sent(30.0, 20), 429, REFUSED, 0.1)
-    assert one.learned.rate == rate
-    assert one.learned.refused_at == 20
-    assert one.standing(30.0).concurrency == 19
+def test_refusals_that_come_only_while_many_are_out_are_blamed_on_their_number() -> None:
+    one, now = policy(concurrency=32), 0.0
+    for number in (20, 21, 20, 22):
+        serve(one, now, seconds=20.0, rate=50.0)
+        now += 20.0
+        rate = one.learned.rate
+        one.answered(now, one.sent(now, number), 429, REFUSED, 0.1)
+    assert one.learned == Learned(rate, 20)
+    assert one.standing(now).concurrency == 19
+
+
+def test_refusals_while_as_many_are_out_as_usual_are_the_rate_s() -> None:
+    one, now = policy(concurrency=32), 0.0
+    for _ in range(6):
+        for number in range(500):
+            moment = now + number / 25
+            one.answered(moment, one.sent(moment, 10), 200, NOTHING, 0.1)
+        now += 20.0
+        one.answered(now, one.sent(now, 10), 429, REFUSED, 0.1)
+    assert one.learned.refused_at is None
+    assert one.learned.rate == pytest.approx(25.0, rel=0.05)
 
 
 def test_answers_that_take_longer_shrink_what_goes_at_once_but_not_below_a_pull_s() -> None:
