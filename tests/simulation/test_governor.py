@@ -31,7 +31,7 @@ def play(hidden: Hidden, seed: int, lasts: float, tenants: int) -> Told:
     return virtual.run(lambda: night(hidden, seed, lasts=lasts, tenants=tenants))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("name", NAMED)
 def test_it_comes_near_a_limit_that_nobody_told(name: str, seed: int) -> None:
     told = play(NAMED[name], seed, LASTS, 5)
